@@ -1,0 +1,218 @@
+// Package activities holds the side effects of an agent task, one activity for
+// each call to a vendor. It is the only place where a vendor's error becomes a
+// Temporal error.
+//
+// Every activity may run again after its first run took effect: a worker can
+// die between the call and its record. Each says in its comment why that is
+// harmless.
+package activities
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/errand-dev/errand/provider"
+)
+
+// Connections finds the provider behind the name of a connection. The keys
+// stay with the worker: a payload names a connection, never a key.
+type Connections interface {
+	Provider(connection string) (provider.Provider, error)
+}
+
+// Transcripts keeps what sessions say, for the time after their deletion. The
+// same entry may be written more than once, with the same id.
+type Transcripts interface {
+	Append(taskID string, entries []provider.Entry) error
+}
+
+// Activities are the activities of one worker.
+type Activities struct {
+	Connections Connections
+	Transcripts Transcripts // nil: nothing is kept
+}
+
+// CreateSessionInput says which session to make.
+type CreateSessionInput struct {
+	TaskID             string `json:"task_id"`
+	Connection         string `json:"connection"`
+	Agent              string `json:"agent,omitempty"`
+	RestoreSession     string `json:"restore_session,omitempty"`
+	RestoreDefaultUser string `json:"restore_default_user,omitempty"`
+}
+
+// Session is the session that was made.
+type Session struct {
+	ID      string `json:"id"`
+	ViewURL string `json:"view_url,omitempty"`
+}
+
+// CreateSession makes a session. Run twice, it makes two, of which the
+// workflow knows one; no work starts in the other, and it is found by listing.
+func (a *Activities) CreateSession(ctx context.Context, in CreateSessionInput) (Session, error) {
+	p, err := a.Connections.Provider(in.Connection)
+	if err != nil {
+		return Session{}, convertError(in.Connection, err)
+	}
+	s, err := p.Create(ctx, provider.CreateRequest{
+		Agent:              in.Agent,
+		RestoreSession:     in.RestoreSession,
+		RestoreDefaultUser: in.RestoreDefaultUser,
+		ClientRef:          in.TaskID,
+	})
+	if err != nil {
+		return Session{}, convertError(in.Connection, err)
+	}
+	return Session{ID: s.ID, ViewURL: s.ViewURL}, nil
+}
+
+// SendMessageInput is a message and the watermark that stood before it.
+type SendMessageInput struct {
+	Connection string             `json:"connection"`
+	SessionID  string             `json:"session_id"`
+	Text       string             `json:"text"`
+	StartURL   string             `json:"start_url,omitempty"`
+	After      provider.Watermark `json:"after,omitempty"`
+}
+
+// SendMessageOutput says how the message came to be there.
+type SendMessageOutput struct {
+	Found bool `json:"found,omitempty"` // a former try had delivered it
+}
+
+// SendMessage delivers a message once: it looks for the message behind the
+// watermark before it sends, because a former run may have sent it without
+// living to tell.
+func (a *Activities) SendMessage(ctx context.Context, in SendMessageInput) (SendMessageOutput, error) {
+	p, err := a.Connections.Provider(in.Connection)
+	if err != nil {
+		return SendMessageOutput{}, convertError(in.Connection, err)
+	}
+	m := provider.Message{Text: in.Text, StartURL: in.StartURL}
+	found, err := p.Find(ctx, in.SessionID, m, in.After)
+	if err != nil {
+		return SendMessageOutput{}, convertError(in.Connection, err)
+	}
+	if found {
+		return SendMessageOutput{Found: true}, nil
+	}
+	if err := p.Send(ctx, in.SessionID, m); err != nil {
+		return SendMessageOutput{}, convertError(in.Connection, err)
+	}
+	return SendMessageOutput{}, nil
+}
+
+// SessionInput names one session.
+type SessionInput struct {
+	Connection string `json:"connection"`
+	SessionID  string `json:"session_id"`
+}
+
+// PauseSession stops the agent where it is. Already paused is success.
+func (a *Activities) PauseSession(ctx context.Context, in SessionInput) error {
+	return a.onSession(ctx, in, provider.Provider.Pause)
+}
+
+// ResumeSession lets the agent go on. Already running is success.
+func (a *Activities) ResumeSession(ctx context.Context, in SessionInput) error {
+	return a.onSession(ctx, in, provider.Provider.Resume)
+}
+
+// CancelSession stops the turn under way for good. A session that is idle or
+// gone is success.
+func (a *Activities) CancelSession(ctx context.Context, in SessionInput) error {
+	err := a.onSession(ctx, in, provider.Provider.Cancel)
+	if IsType(err, ErrTypeSessionGone) {
+		return nil
+	}
+	return err
+}
+
+func (a *Activities) onSession(ctx context.Context, in SessionInput,
+	call func(provider.Provider, context.Context, string) error) error {
+	p, err := a.Connections.Provider(in.Connection)
+	if err != nil {
+		return convertError(in.Connection, err)
+	}
+	return convertError(in.Connection, call(p, ctx, in.SessionID))
+}
+
+// DeleteSessionInput says which session to delete and what to keep of it.
+type DeleteSessionInput struct {
+	Connection    string                `json:"connection"`
+	SessionID     string                `json:"session_id"`
+	Snapshot      provider.SnapshotMode `json:"snapshot,omitempty"`
+	SaveAsDefault bool                  `json:"save_as_default,omitempty"`
+}
+
+// DeleteSessionOutput says what became of the session.
+type DeleteSessionOutput struct {
+	Found bool `json:"found"` // false: it was gone before this call
+}
+
+// DeleteSession deletes the session, with a snapshot if asked. A session that
+// is gone is success, which makes a second run harmless.
+func (a *Activities) DeleteSession(ctx context.Context, in DeleteSessionInput) (DeleteSessionOutput, error) {
+	p, err := a.Connections.Provider(in.Connection)
+	if err != nil {
+		return DeleteSessionOutput{}, convertError(in.Connection, err)
+	}
+	d, err := p.Delete(ctx, in.SessionID, provider.DeleteRequest{Snapshot: in.Snapshot, SaveAsDefault: in.SaveAsDefault})
+	if err != nil {
+		return DeleteSessionOutput{}, convertError(in.Connection, err)
+	}
+	return DeleteSessionOutput{Found: d.Found}, nil
+}
+
+// AwaitTurnInput names the turn to wait for.
+type AwaitTurnInput struct {
+	TaskID       string             `json:"task_id"`
+	Connection   string             `json:"connection"`
+	SessionID    string             `json:"session_id"`
+	After        provider.Watermark `json:"after,omitempty"` // only what is newer counts
+	Deadline     time.Time          `json:"deadline"`        // of the turn
+	StallTimeout time.Duration      `json:"stall_timeout,omitempty"`
+	ResultSchema json.RawMessage    `json:"result_schema,omitempty"` // JSON Schema of the result; none: anything goes
+}
+
+// Turn is how a turn ended.
+type Turn struct {
+	Outcome provider.OutcomeKind `json:"outcome"`
+	Text    string               `json:"text,omitempty"`   // the question, or the agent's own error
+	Result  json.RawMessage      `json:"result,omitempty"` // of a finished turn
+	Cursor  provider.Watermark   `json:"cursor"`           // behind all that the turn said
+}
+
+// AwaitTurn waits until the agent has finished, asks or has failed. It only
+// reads, so running it again is harmless; the heartbeat carries the cursor
+// from which the next run reads on.
+func (a *Activities) AwaitTurn(ctx context.Context, in AwaitTurnInput) (Turn, error) {
+	p, err := a.Connections.Provider(in.Connection)
+	if err != nil {
+		return Turn{}, convertError(in.Connection, err)
+	}
+	schema, err := compileSchema(in.ResultSchema)
+	if err != nil {
+		return Turn{}, finalError(ErrTypeInvalidRequest, "the result schema is not valid JSON Schema: "+err.Error())
+	}
+	w := newTurnWatch(ctx, a, in)
+	turn, err := w.run(ctx, p)
+	if err != nil {
+		return Turn{}, convertError(in.Connection, err)
+	}
+	if turn.Outcome == provider.OutcomeFinished {
+		if err := checkResult(schema, turn.Result); err != nil {
+			return Turn{}, err
+		}
+	}
+	return turn, nil
+}
+
+// heartbeatInterval leaves a sixth of the timeout for a late heartbeat, and is
+// longer than the SDK's own throttle of four fifths, so none is held back.
+func heartbeatInterval(ctx context.Context) time.Duration {
+	return activity.GetInfo(ctx).HeartbeatTimeout * 5 / 6
+}

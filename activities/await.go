@@ -1,0 +1,219 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/errand-dev/errand/provider"
+)
+
+const (
+	readTimeout   = 30 * time.Second // of one Read
+	readAgainSoon = 500 * time.Millisecond
+
+	// idleGrace is how long a session may look idle before its turn counts as
+	// ended without an outcome: a message may wait in a queue while the state
+	// is still that of the turn before.
+	idleGrace = 2 * time.Minute
+
+	// patience is how long reading may fail in a row before the activity fails
+	// and Temporal takes over the retries, where people can see them.
+	patience      = time.Minute
+	retryAtFirst  = time.Second
+	retryAtMost   = 15 * time.Second
+	longestAnswer = 16 << 10 // bytes of a question's or an error's text
+)
+
+// turnProgress is what a heartbeat carries to the next attempt.
+type turnProgress struct {
+	Cursor       provider.Watermark `json:"cursor"`
+	LastProgress time.Time          `json:"last_progress"`
+}
+
+// turnWatch is the state of one AwaitTurn.
+type turnWatch struct {
+	a  *Activities
+	in AwaitTurnInput
+
+	turnProgress
+	state     provider.State
+	idleSince time.Time // zero while the session is not idle
+
+	unsettled bool // read again soon
+
+	failingSince time.Time // zero while reading works
+	retryDelay   time.Duration
+	fresh        bool // something was read since the last heartbeat
+}
+
+func newTurnWatch(ctx context.Context, a *Activities, in AwaitTurnInput) *turnWatch {
+	w := &turnWatch{a: a, in: in, turnProgress: turnProgress{Cursor: in.After, LastProgress: time.Now()}}
+	if activity.HasHeartbeatDetails(ctx) {
+		var before turnProgress
+		if err := activity.GetHeartbeatDetails(ctx, &before); err == nil {
+			w.turnProgress = before
+		}
+	}
+	return w
+}
+
+// run reads until the turn has ended. The stream only says when to read.
+func (w *turnWatch) run(ctx context.Context, p provider.Provider) (Turn, error) {
+	activityCtx := ctx
+	ctx, cancel := context.WithDeadlineCause(ctx, w.in.Deadline, errTurnTimeout)
+	defer cancel()
+
+	beatEvery := heartbeatInterval(ctx)
+	beat := time.NewTicker(beatEvery)
+	defer beat.Stop()
+
+	var waker *provider.Waker
+	for {
+		turn, err := w.read(ctx, p)
+		if err != nil || turn != nil {
+			return w.ended(activityCtx, ctx, turn, err)
+		}
+		if waker == nil { // not before the first look: many turns are over by then
+			waker = provider.NewWaker(ctx, p, w.in.SessionID,
+				provider.EntryDone, provider.EntryQuestion, provider.EntryError)
+		}
+		next := time.NewTimer(w.wait(waker))
+		for read := false; !read; {
+			select {
+			case <-waker.C():
+				read = w.failingSince.IsZero() // a failing vendor is not asked sooner
+			case <-next.C:
+				read = true
+			case <-beat.C:
+				w.heartbeat(activityCtx)
+			case <-activity.GetWorkerStopChannel(activityCtx):
+				next.Stop()
+				return Turn{}, w.handOver(activityCtx)
+			case <-ctx.Done():
+				read = true // read returns the reason
+			}
+		}
+		next.Stop()
+	}
+}
+
+var errTurnTimeout = errors.New("turn deadline")
+
+// ended brings the reasons why a context ended to the caller's words.
+func (w *turnWatch) ended(activityCtx, ctx context.Context, turn *Turn, err error) (Turn, error) {
+	switch {
+	case turn != nil:
+		return *turn, nil
+	case activityCtx.Err() != nil:
+		return Turn{}, activityCtx.Err()
+	case errors.Is(context.Cause(ctx), errTurnTimeout):
+		return Turn{}, finalError(ErrTypeTurnTimeout, fmt.Sprintf(
+			"the agent had not finished its turn by %s", w.in.Deadline.UTC().Format(time.RFC3339)))
+	default:
+		return Turn{}, err
+	}
+}
+
+// handOver ends this attempt so that another worker goes on at once, without
+// waiting for the heartbeat timeout.
+func (w *turnWatch) handOver(ctx context.Context) error {
+	w.fresh = true
+	w.heartbeat(ctx)
+	return temporal.NewApplicationErrorWithOptions("the worker is stopping; another goes on", ErrTypeWorkerStopping,
+		temporal.ApplicationErrorOptions{NextRetryDelay: time.Millisecond, Category: temporal.ApplicationErrorCategoryBenign})
+}
+
+// heartbeat says that the wait is alive, but only if it really is: something
+// was read since the last one.
+func (w *turnWatch) heartbeat(ctx context.Context) {
+	if !w.fresh {
+		return
+	}
+	w.fresh = false
+	activity.RecordHeartbeat(ctx, w.turnProgress)
+}
+
+// wait is how long to wait before the next read.
+func (w *turnWatch) wait(waker *provider.Waker) time.Duration {
+	if !w.failingSince.IsZero() {
+		return w.retryDelay
+	}
+	if w.unsettled {
+		return readAgainSoon
+	}
+	return waker.Interval()
+}
+
+// read asks once what is new. It returns a turn when the turn has ended, an
+// error when waiting on makes no sense, and neither otherwise.
+func (w *turnWatch) read(ctx context.Context, p provider.Provider) (*Turn, error) {
+	callCtx, cancel := context.WithTimeout(ctx, readTimeout)
+	progress, err := p.Read(callCtx, w.in.SessionID, w.Cursor)
+	cancel()
+	if err != nil {
+		return nil, w.failed(ctx, err)
+	}
+	w.failingSince, w.retryDelay, w.fresh = time.Time{}, 0, true
+
+	if w.a.Transcripts != nil && len(progress.Entries) > 0 {
+		if err := w.a.Transcripts.Append(w.in.TaskID, progress.Entries); err != nil {
+			activity.GetLogger(ctx).Warn("transcript not written", "task", w.in.TaskID, "error", err)
+		}
+	}
+	w.advance(progress, time.Now())
+	if o := progress.Outcome; o != nil {
+		return &Turn{Outcome: o.Kind, Text: boundTo(o.Text, longestAnswer), Result: o.Result, Cursor: progress.Cursor}, nil
+	}
+	return nil, w.stuck(progress, time.Now())
+}
+
+// advance notes what moved. A paused session is meant to stand still.
+func (w *turnWatch) advance(p provider.Progress, now time.Time) {
+	if len(p.Entries) > 0 || p.State != w.state || p.State == provider.StatePaused {
+		w.LastProgress = now
+	}
+	w.state, w.Cursor, w.unsettled = p.State, p.Cursor, p.Unsettled
+	switch {
+	case p.State != provider.StateIdle && p.State != provider.StateFailed:
+		w.idleSince = time.Time{}
+	case w.idleSince.IsZero() || len(p.Entries) > 0:
+		w.idleSince = now
+	}
+}
+
+// stuck says why waiting on makes no sense, if it does not.
+func (w *turnWatch) stuck(p provider.Progress, now time.Time) error {
+	if !w.idleSince.IsZero() && now.Sub(w.idleSince) > idleGrace {
+		return finalError(ErrTypeNoOutcome, fmt.Sprintf(
+			"the agent stopped (%s) without a result, a question or an error: it may have been cancelled from elsewhere", p.RawState))
+	}
+	if quiet := now.Sub(w.LastProgress); w.in.StallTimeout > 0 && quiet > w.in.StallTimeout {
+		return finalError(ErrTypeStalled, fmt.Sprintf(
+			"the agent has said nothing for %s (its session says %q)", quiet.Round(time.Second), p.RawState))
+	}
+	return nil
+}
+
+// failed decides about an error of Read: nil means try again here.
+func (w *turnWatch) failed(ctx context.Context, err error) error {
+	var e *provider.Error
+	retryable := errors.As(err, &e) &&
+		(e.Kind == provider.ErrorUnavailable || e.Kind == provider.ErrorRateLimited || e.Kind == provider.ErrorBusy)
+	if !retryable || ctx.Err() != nil {
+		return err
+	}
+	now := time.Now()
+	if w.failingSince.IsZero() {
+		w.failingSince = now
+	}
+	w.retryDelay = max(e.RetryAfter, min(max(2*w.retryDelay, retryAtFirst), retryAtMost))
+	if now.Add(w.retryDelay).Sub(w.failingSince) > patience {
+		return err
+	}
+	return nil
+}

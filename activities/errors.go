@@ -1,0 +1,103 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/errand-dev/errand/provider"
+)
+
+// The types of the errors that activities end with. Only the type survives the
+// way into a workflow, so these names are a contract.
+const (
+	ErrTypeUnauthorized      = "Unauthorized"      // the vendor refuses the key
+	ErrTypeInvalidRequest    = "InvalidRequest"    // the vendor will never take this request
+	ErrTypeUnknownConnection = "UnknownConnection" // the worker has no such connection
+	ErrTypeUnsupported       = "Unsupported"       // the vendor has no such call
+	ErrTypeSessionGone       = "SessionGone"       // expired, or deleted by someone else
+	ErrTypeUnavailable       = "Unavailable"       // 5xx or network; tried again
+	ErrTypeBusy              = "Busy"              // not now; tried again
+	ErrTypeRateLimited       = "RateLimited"       // tried again when the vendor allows
+	ErrTypeTurnTimeout       = "TurnTimeout"       // the turn took longer than allowed
+	ErrTypeStalled           = "Stalled"           // the agent said nothing for too long
+	ErrTypeNoOutcome         = "NoOutcome"         // the agent stopped without result, question or error
+	ErrTypeResultMismatch    = "ResultMismatch"    // the result does not fit the result schema
+	ErrTypeResultTooLarge    = "ResultTooLarge"    // the result does not fit into a workflow's history
+	ErrTypeWorkerStopping    = "WorkerStopping"    // the worker is going away; tried again by another
+)
+
+// maxMessage bounds the words of an error, in bytes: the server cuts a failure
+// that is kept for a retry at 4 KiB.
+const maxMessage = 2048
+
+// convertError turns the error of a provider into a Temporal error. It is
+// called last: whatever wraps its result would make a final error retryable.
+func convertError(connection string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var app *temporal.ApplicationError
+	if errors.As(err, &app) {
+		return app
+	}
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	if errors.Is(err, provider.ErrUnsupported) {
+		return finalError(ErrTypeUnsupported, err.Error())
+	}
+	var unknown *provider.UnknownConnectionError
+	if errors.As(err, &unknown) {
+		return finalError(ErrTypeUnknownConnection, err.Error())
+	}
+	var e *provider.Error
+	if !errors.As(err, &e) {
+		return retryableError(ErrTypeUnavailable, err, temporal.ApplicationErrorOptions{})
+	}
+	switch e.Kind {
+	case provider.ErrorUnauthorized:
+		return finalError(ErrTypeUnauthorized, fmt.Sprintf(
+			"connection %q: the vendor refused the key (%s): check api_key and its rights", connection, e))
+	case provider.ErrorInvalid:
+		return finalError(ErrTypeInvalidRequest, fmt.Sprintf("connection %q: %s", connection, e))
+	case provider.ErrorNotFound:
+		return finalError(ErrTypeSessionGone, fmt.Sprintf("connection %q: %s: the session expired or was deleted by someone else", connection, e))
+	case provider.ErrorBusy:
+		return retryableError(ErrTypeBusy, e, temporal.ApplicationErrorOptions{})
+	case provider.ErrorRateLimited:
+		return retryableError(ErrTypeRateLimited, e, temporal.ApplicationErrorOptions{NextRetryDelay: e.RetryAfter})
+	default:
+		return retryableError(ErrTypeUnavailable, e, temporal.ApplicationErrorOptions{NextRetryDelay: e.RetryAfter})
+	}
+}
+
+func finalError(errType, message string) error {
+	return temporal.NewNonRetryableApplicationError(bound(message), errType, nil)
+}
+
+func retryableError(errType string, err error, o temporal.ApplicationErrorOptions) error {
+	return temporal.NewApplicationErrorWithOptions(bound(err.Error()), errType, o)
+}
+
+// IsType reports whether err is an application error of that type.
+func IsType(err error, errType string) bool {
+	var app *temporal.ApplicationError
+	return errors.As(err, &app) && app.Type() == errType
+}
+
+func bound(s string) string { return boundTo(s, maxMessage) }
+
+// boundTo cuts s to at most n bytes and a mark, never inside a character.
+func boundTo(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	cut := n
+	for cut > 0 && s[cut]&0xC0 == 0x80 { // not inside a UTF-8 sequence
+		cut--
+	}
+	return s[:cut] + "…"
+}

@@ -1,0 +1,284 @@
+package provider
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/errand-dev/errand/apiclient/agi"
+)
+
+// agiProvider adapts the AGI Agent Sessions API. Its watermark is a message id
+// in decimal. The vendor documents polling each 1 to 3 seconds.
+type agiProvider struct {
+	client *agi.Client
+	agent  string // agent_name where a task names none
+}
+
+// NewAGI returns a provider on that client; agent is the agent_name for tasks
+// that name none.
+func NewAGI(client *agi.Client, agent string) Provider {
+	return &agiProvider{client: client, agent: agent}
+}
+
+func (p *agiProvider) Capabilities() Capabilities {
+	return Capabilities{
+		Stream: true, Pause: true, Cancel: true, Delete: true, Snapshot: true,
+		PollInterval: 2 * time.Second,
+	}
+}
+
+func (p *agiProvider) Create(ctx context.Context, in CreateRequest) (Session, error) {
+	s, err := p.client.CreateSession(ctx, agi.CreateSessionRequest{
+		AgentName:                           cmp.Or(in.Agent, p.agent),
+		RestoreFromSessionID:                in.RestoreSession,
+		RestoreDefaultEnvironmentFromUserID: in.RestoreDefaultUser,
+	})
+	if err != nil {
+		return Session{}, fromClient("create session", err)
+	}
+	return agiSession(s), nil
+}
+
+func (p *agiProvider) Sessions(ctx context.Context) ([]Session, error) {
+	list, err := p.client.ListSessions(ctx)
+	if err != nil {
+		return nil, fromClient("list sessions", err)
+	}
+	sessions := make([]Session, len(list))
+	for i, s := range list {
+		sessions[i] = agiSession(s)
+	}
+	return sessions, nil
+}
+
+func (p *agiProvider) Send(ctx context.Context, sessionID string, m Message) error {
+	_, err := p.client.SendMessage(ctx, sessionID, agi.SendMessageRequest{Message: m.Text, StartURL: m.StartURL})
+	return fromClient("send message", err)
+}
+
+// Find asks for unsanitised messages, because the vendor does not say whether
+// a user's messages survive sanitising. Where they are not kept at all, an
+// agent at work behind the watermark is the proof: one that was idle there
+// works only on a message.
+func (p *agiProvider) Find(ctx context.Context, sessionID string, m Message, after Watermark) (bool, error) {
+	afterID, err := agiMessageID(after)
+	if err != nil {
+		return false, err
+	}
+	unsanitised := false
+	list, err := p.client.Messages(ctx, sessionID, agi.MessagesOptions{AfterID: afterID, Sanitize: &unsanitised})
+	if err != nil {
+		return false, fromClient("look for message", err)
+	}
+	worked := false
+	for _, got := range list.Messages {
+		switch {
+		case got.ID <= afterID:
+		case got.Type == agi.MessageUser:
+			if got.Text() == m.Text {
+				return true, nil
+			}
+		case got.Type != agi.MessageLog:
+			worked = true
+		}
+	}
+	return worked && list.Status == agi.ExecutionRunning, nil
+}
+
+func (p *agiProvider) Read(ctx context.Context, sessionID string, after Watermark) (Progress, error) {
+	afterID, err := agiMessageID(after)
+	if err != nil {
+		return Progress{}, err
+	}
+	list, err := p.client.Messages(ctx, sessionID, agi.MessagesOptions{AfterID: afterID})
+	if err != nil {
+		return Progress{}, fromClient("read messages", err)
+	}
+	progress := Progress{State: agiState(string(list.Status)), RawState: string(list.Status), Cursor: after}
+	var news []agi.Message
+	for _, m := range list.Messages {
+		if m.ID <= afterID {
+			continue // not asked for; never let a stale result in
+		}
+		news = append(news, m)
+		progress.Cursor = Watermark(strconv.FormatInt(m.ID, 10))
+		progress.Entries = append(progress.Entries, Entry{
+			ID:      strconv.FormatInt(m.ID, 10),
+			Type:    agiEntryType(m.Type),
+			Text:    m.Text(),
+			Content: m.Content,
+			At:      m.Timestamp.Time,
+		})
+	}
+	progress.Outcome, progress.Unsettled = agiOutcome(news, list.Status)
+	return progress, nil
+}
+
+// agiOutcome reads the outcome of a turn from what was said in it. A result
+// stands by itself; a question or an error counts once the status agrees,
+// because an agent may go on after either.
+func agiOutcome(news []agi.Message, status agi.ExecutionStatus) (outcome *Outcome, unsettled bool) {
+	var question, failure *agi.Message
+	for i := range news {
+		m := &news[i]
+		switch m.Type {
+		case agi.MessageDone:
+			result := m.Content
+			if len(result) == 0 {
+				result = json.RawMessage("null")
+			}
+			return agiOutcomeOf(OutcomeFinished, m, result), false
+		case agi.MessageQuestion:
+			question = m
+		case agi.MessageError:
+			failure = m
+		case agi.MessageUser:
+			question, failure = nil, nil // answered, perhaps by someone else
+		}
+	}
+	switch {
+	case failure != nil && status != agi.ExecutionRunning && status != agi.ExecutionWaitingForInput:
+		return agiOutcomeOf(OutcomeFailed, failure, nil), false
+	case question != nil && status == agi.ExecutionWaitingForInput:
+		return agiOutcomeOf(OutcomeQuestion, question, nil), false
+	}
+	ended := status == agi.ExecutionFinished || status == agi.ExecutionError || status == agi.ExecutionWaitingForInput
+	return nil, ended || question != nil || failure != nil
+}
+
+func agiOutcomeOf(kind OutcomeKind, m *agi.Message, result json.RawMessage) *Outcome {
+	return &Outcome{Kind: kind, Text: m.Text(), Result: result, ID: strconv.FormatInt(m.ID, 10)}
+}
+
+// Watch leaves the history out: a reused session would replay the result of an
+// earlier turn, and whatever is new is read anyway once the stream is open.
+func (p *agiProvider) Watch(ctx context.Context, sessionID string, wake func(), types ...EntryType) error {
+	noHistory := false
+	o := agi.EventsOptions{IncludeHistory: &noHistory}
+	for _, t := range types {
+		o.EventTypes = append(o.EventTypes, agi.EventType(t)) // the same words
+	}
+	stream, err := p.client.Events(ctx, sessionID, o)
+	if err != nil {
+		return fromClient("open event stream", err)
+	}
+	wake()
+	for event, err := range stream.Events() {
+		if err != nil {
+			return fromClient("event stream", err)
+		}
+		if event.Type != agi.EventHeartbeat {
+			wake()
+		}
+	}
+	return nil
+}
+
+func (p *agiProvider) Pause(ctx context.Context, sessionID string) error {
+	_, err := p.client.Pause(ctx, sessionID)
+	return fromClient("pause session", unlessAlready(err, "already_paused"))
+}
+
+func (p *agiProvider) Resume(ctx context.Context, sessionID string) error {
+	_, err := p.client.Resume(ctx, sessionID)
+	return fromClient("resume session", unlessAlready(err, "not_paused"))
+}
+
+func (p *agiProvider) Cancel(ctx context.Context, sessionID string) error {
+	_, err := p.client.Cancel(ctx, sessionID)
+	return fromClient("cancel session", err)
+}
+
+// unlessAlready forgives the refusal of a call whose effect is there already.
+// The vendor's samples look for the word in the body of whatever status.
+func unlessAlready(err error, word string) error {
+	var answer *agi.Error
+	if errors.As(err, &answer) && strings.Contains(answer.Body, word) {
+		return nil
+	}
+	return err
+}
+
+func (p *agiProvider) Delete(ctx context.Context, sessionID string, in DeleteRequest) (Deletion, error) {
+	o := agi.DeleteOptions{SaveSnapshotMode: agi.SnapshotMode(cmp.Or(in.Snapshot, SnapshotNone))}
+	if o.SaveSnapshotMode != agi.SnapshotNone {
+		o.SaveAsDefault = in.SaveAsDefault
+	}
+	result, err := p.client.DeleteSession(ctx, sessionID, o)
+	err = fromClient("delete session", err)
+	switch {
+	case IsKind(err, ErrorNotFound):
+		return Deletion{}, nil
+	case err != nil:
+		return Deletion{}, err
+	case !result.Success:
+		return Deletion{}, &Error{Kind: ErrorUnavailable, Op: "delete session", Message: "the vendor reported no success: " + result.Message}
+	}
+	return Deletion{Found: result.Deleted}, nil
+}
+
+func agiSession(s agi.Session) Session {
+	return Session{
+		ID:        s.SessionID,
+		Agent:     s.AgentName,
+		State:     agiState(string(s.Status)),
+		RawState:  string(s.Status),
+		ViewURL:   s.VNCURL,
+		CreatedAt: s.CreatedAt.Time,
+	}
+}
+
+// agiState knows the words of both of the vendor's status axes.
+func agiState(word string) State {
+	switch word {
+	case "initializing":
+		return StateStarting
+	case "ready", "completed", "finished":
+		return StateIdle
+	case "running":
+		return StateWorking
+	case "waiting_for_input":
+		return StateWaiting
+	case "paused":
+		return StatePaused
+	case "error":
+		return StateFailed
+	case "terminated":
+		return StateGone
+	default:
+		return StateUnknown
+	}
+}
+
+func agiEntryType(t agi.MessageType) EntryType {
+	switch t {
+	case agi.MessageThought:
+		return EntryThought
+	case agi.MessageQuestion:
+		return EntryQuestion
+	case agi.MessageUser:
+		return EntryUser
+	case agi.MessageDone:
+		return EntryDone
+	case agi.MessageError:
+		return EntryError
+	default:
+		return EntryLog
+	}
+}
+
+func agiMessageID(w Watermark) (int64, error) {
+	if w == "" {
+		return 0, nil
+	}
+	id, err := strconv.ParseInt(string(w), 10, 64)
+	if err != nil {
+		return 0, &Error{Kind: ErrorInvalid, Op: "read watermark", Message: "not a message id: " + strconv.Quote(string(w))}
+	}
+	return id, nil
+}

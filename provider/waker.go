@@ -1,0 +1,80 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+)
+
+// Waker keeps a session's event stream open, reopens it when it ends, and says
+// when reading is worth while. Where the vendor has no stream it stays silent,
+// and Interval tells its caller to read often enough without.
+type Waker struct {
+	c    chan struct{}
+	live atomic.Bool
+	poll time.Duration
+}
+
+const (
+	// pollBesideStream is how often to read although the stream is silent: a
+	// stream can be up and say nothing.
+	pollBesideStream = 15 * time.Second
+	reopenAtFirst    = time.Second
+	reopenAtMost     = 30 * time.Second
+)
+
+// NewWaker watches the session until ctx ends, for entries of the given types
+// or of all types. No goroutine is left once ctx has ended.
+func NewWaker(ctx context.Context, p Provider, sessionID string, types ...EntryType) *Waker {
+	c := p.Capabilities()
+	w := &Waker{c: make(chan struct{}, 1), poll: c.PollInterval}
+	if c.Stream {
+		go w.run(ctx, p, sessionID, types)
+	}
+	return w
+}
+
+// C receives when reading is worth while: the stream has opened, has said
+// something or has ended.
+func (w *Waker) C() <-chan struct{} { return w.c }
+
+// Interval is how long to wait for C before reading anyway. It varies by a
+// tenth, so that many waiters do not read in step.
+func (w *Waker) Interval() time.Duration {
+	d := w.poll
+	if w.live.Load() {
+		d = max(d, pollBesideStream)
+	}
+	return d - d/10 + rand.N(d/5+1)
+}
+
+func (w *Waker) run(ctx context.Context, p Provider, sessionID string, types []EntryType) {
+	delay := reopenAtFirst
+	for ctx.Err() == nil {
+		err := p.Watch(ctx, sessionID, func() {
+			w.live.Store(true)
+			delay = reopenAtFirst
+			w.wake()
+		}, types...)
+		if errors.Is(err, ErrUnsupported) {
+			return
+		}
+		if w.live.Swap(false) {
+			w.wake() // whatever was said while the stream was ending
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(delay):
+		}
+		delay = min(2*delay, reopenAtMost)
+	}
+}
+
+func (w *Waker) wake() {
+	select {
+	case w.c <- struct{}{}:
+	default: // a wake-up is waiting already
+	}
+}

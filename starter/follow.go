@@ -1,0 +1,152 @@
+package starter
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
+
+	"github.com/errand-dev/errand/workflows"
+)
+
+// longPoll bounds one wait for events. A server may lose the note that a
+// workflow has closed and let its waiter hang for 20 s; asking again finds out.
+const longPoll = 2 * time.Second
+
+// Wait waits until the task has closed, and returns it.
+func (c *Client) Wait(ctx context.Context, taskID string) (AgentTask, error) {
+	if err := c.events(ctx, taskID, enumspb.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT, func([]*historypb.HistoryEvent) error { return nil }); err != nil {
+		return AgentTask{}, err
+	}
+	return c.AgentTask(ctx, taskID)
+}
+
+// Follow hands visit the task as it is now and again whenever it may have
+// changed, until it has closed, and returns it then. An error of visit ends
+// the following and is returned. Each look at an open task costs one query.
+func (c *Client) Follow(ctx context.Context, taskID string, visit func(AgentTask) error) (AgentTask, error) {
+	var task AgentTask
+	err := c.events(ctx, taskID, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT, func(news []*historypb.HistoryEvent) (err error) {
+		if !changed(news) {
+			return nil
+		}
+		task, err = c.AgentTask(ctx, taskID)
+		if _, ok := errors.AsType[*NoWorkerError](err); err != nil && !ok {
+			return err
+		}
+		return visit(task)
+	})
+	if err != nil {
+		return task, err
+	}
+	if !task.Status.Closed() {
+		task, err = c.AgentTask(ctx, taskID)
+	}
+	return task, err
+}
+
+// changed reports whether the workflow has taken a step: only then can its
+// state be another.
+func changed(news []*historypb.HistoryEvent) bool {
+	for _, e := range news {
+		switch e.GetEventType() {
+		case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED, enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
+			return true
+		}
+		if closes(e) {
+			return true
+		}
+	}
+	return false
+}
+
+// events hands visit the events of a task as they come, run after run, until
+// the task has closed.
+func (c *Client) events(ctx context.Context, taskID string, filter enumspb.HistoryEventFilterType, visit func([]*historypb.HistoryEvent) error) error {
+	request := &workflowservice.GetWorkflowExecutionHistoryRequest{
+		Namespace:              c.namespace,
+		Execution:              &commonpb.WorkflowExecution{WorkflowId: workflows.AgentTaskWorkflowID(taskID)},
+		WaitNewEvent:           true,
+		HistoryEventFilterType: filter,
+		SkipArchival:           true,
+	}
+	for {
+		pollCtx, cancel := context.WithTimeout(ctx, longPoll)
+		page, err := c.temporal.WorkflowService().GetWorkflowExecutionHistory(pollCtx, request)
+		cancel()
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case isDeadline(err):
+			closed, err := c.closed(ctx, request.GetExecution())
+			if err != nil {
+				return err
+			}
+			if closed { // and the note of it was lost: ask without waiting
+				request.WaitNewEvent, request.NextPageToken = false, nil
+			}
+			continue
+		case err != nil:
+			if err := c.pause(ctx, err); err != nil {
+				return err
+			}
+			continue
+		}
+		news := page.GetHistory().GetEvents()
+		if len(news) > 0 {
+			if err := visit(news); err != nil {
+				return err
+			}
+			if last := news[len(news)-1]; closes(last) {
+				next := last.GetWorkflowExecutionContinuedAsNewEventAttributes().GetNewExecutionRunId()
+				if next == "" {
+					return nil
+				}
+				request.Execution.RunId, request.NextPageToken, request.WaitNewEvent = next, nil, true
+				continue
+			}
+		}
+		request.NextPageToken = page.GetNextPageToken()
+	}
+}
+
+// pause waits a moment when the server is away for one, and returns err for
+// whatever waiting does not mend.
+func (c *Client) pause(ctx context.Context, err error) error {
+	var unavailable *serviceerror.Unavailable
+	if !errors.As(err, &unavailable) {
+		return explain(err)
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(200 * time.Millisecond):
+		return nil
+	}
+}
+
+func (c *Client) closed(ctx context.Context, run *commonpb.WorkflowExecution) (bool, error) {
+	d, err := c.temporal.DescribeWorkflowExecution(ctx, run.GetWorkflowId(), run.GetRunId())
+	if err != nil {
+		return false, c.pause(ctx, err)
+	}
+	return d.GetWorkflowExecutionInfo().GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, nil
+}
+
+func closes(e *historypb.HistoryEvent) bool {
+	switch e.GetEventType() {
+	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED,
+		enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED,
+		enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED,
+		enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED,
+		enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT,
+		enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,208 @@
+// Package starter starts Errand's workflows and talks to them: the typed Go
+// client behind the errand command, for any Go program.
+//
+//	c := starter.New(temporalClient, starter.Options{})
+//	started, err := c.StartAgentTask(ctx, workflows.AgentTaskInput{
+//		TaskID: "t-42", Connection: "agi", Prompt: "Report the product's price", StartURL: "https://shop.example/p/42",
+//	})
+//	task, err := c.Wait(ctx, started.TaskID)
+package starter
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/errand-dev/errand/workflows"
+)
+
+// Client starts agent tasks and talks to them. It is safe for concurrent use.
+type Client struct {
+	temporal  client.Client
+	namespace string
+	payloads  converter.DataConverter
+	failures  converter.FailureConverter
+}
+
+// Options repeat what the connection to Temporal was made with, where that was
+// not the SDK's default; the connection itself does not tell.
+type Options struct {
+	Namespace        string
+	DataConverter    converter.DataConverter
+	FailureConverter converter.FailureConverter
+}
+
+// New returns a client on a connection to Temporal, which stays the caller's
+// to close.
+func New(c client.Client, o Options) *Client {
+	if o.DataConverter == nil {
+		o.DataConverter = converter.GetDefaultDataConverter()
+	}
+	if o.FailureConverter == nil {
+		o.FailureConverter = temporal.GetDefaultFailureConverter()
+	}
+	return &Client{
+		temporal:  c,
+		namespace: cmp.Or(o.Namespace, client.DefaultNamespace),
+		payloads:  o.DataConverter,
+		failures:  o.FailureConverter,
+	}
+}
+
+// Started says which task a start found or made.
+type Started struct {
+	TaskID string
+	RunID  string
+	Known  bool // a task of that id was there already; nothing was started
+}
+
+// summaryLength bounds the line by which Temporal's pages show a task, in
+// bytes; the server takes 400.
+const summaryLength = 200
+
+// StartAgentTask starts a task, or finds the one that has its id already,
+// whether that is open or closed.
+func (c *Client) StartAgentTask(ctx context.Context, in workflows.AgentTaskInput) (Started, error) {
+	if err := in.Validate(); err != nil {
+		return Started{}, &InvalidInputError{Err: err}
+	}
+	attributes := []temporal.SearchAttributeUpdate{
+		workflows.AttributeStatus.ValueSet(string(workflows.StatusRunning)),
+		workflows.AttributeConnection.ValueSet(in.Connection),
+	}
+	if len(in.Labels) > 0 {
+		attributes = append(attributes, workflows.AttributeLabels.ValueSet(labelWords(in.Labels)))
+	}
+	run, err := c.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID:                                       workflows.AgentTaskWorkflowID(in.TaskID),
+		TaskQueue:                                workflows.TaskQueue,
+		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
+		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+		WorkflowExecutionErrorWhenAlreadyStarted: true,
+		TypedSearchAttributes:                    temporal.NewSearchAttributes(attributes...),
+		StaticSummary:                            summary(in.Prompt),
+		EnableEagerStart:                         true,
+	}, workflows.AgentTaskType, in)
+	var already *serviceerror.WorkflowExecutionAlreadyStarted
+	if errors.As(err, &already) {
+		return Started{TaskID: in.TaskID, RunID: already.RunId, Known: true}, nil
+	}
+	if err != nil {
+		return Started{}, explain(err)
+	}
+	return Started{TaskID: in.TaskID, RunID: run.GetRunID()}, nil
+}
+
+// Answer answers the open question of a task. It returns once the answer is
+// part of the task's history; a [*RefusedError] says why it was not accepted.
+func (c *Client) Answer(ctx context.Context, taskID string, in workflows.AnswerInput) (workflows.Answer, error) {
+	var accepted workflows.Answer
+	err := c.update(ctx, taskID, workflows.UpdateAnswer, &accepted, in)
+	return accepted, err
+}
+
+// Pause stops the agent of a task where it is.
+func (c *Client) Pause(ctx context.Context, taskID string) (workflows.Status, error) {
+	var status workflows.Status
+	err := c.update(ctx, taskID, workflows.UpdatePause, &status)
+	return status, err
+}
+
+// Resume lets the agent of a paused task go on.
+func (c *Client) Resume(ctx context.Context, taskID string) (workflows.Status, error) {
+	var status workflows.Status
+	err := c.update(ctx, taskID, workflows.UpdateResume, &status)
+	return status, err
+}
+
+// Cancel asks a task to stop its agent, delete its session and end. It does
+// not wait for that; Wait does.
+func (c *Client) Cancel(ctx context.Context, taskID string) error {
+	return explain(c.temporal.CancelWorkflow(ctx, workflows.AgentTaskWorkflowID(taskID), ""))
+}
+
+func (c *Client) update(ctx context.Context, taskID, name string, out any, args ...any) error {
+	ctx, cancel := context.WithTimeout(ctx, messageTimeout)
+	defer cancel()
+	handle, err := c.temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
+		WorkflowID:   workflows.AgentTaskWorkflowID(taskID),
+		UpdateName:   name,
+		Args:         args,
+		WaitForStage: client.WorkflowUpdateStageCompleted,
+	})
+	if err == nil {
+		err = handle.Get(ctx, out)
+	}
+	return c.explainMessage(ctx, err)
+}
+
+// messageTimeout bounds an update or a query. A pause may have to wait a
+// minute for a vendor that is away.
+const messageTimeout = 75 * time.Second
+
+// queryTimeout bounds the state query, which no vendor can hold up.
+const queryTimeout = 10 * time.Second
+
+func summary(prompt string) string {
+	s := strings.Join(strings.Fields(prompt), " ")
+	if len(s) <= summaryLength {
+		return s
+	}
+	cut := summaryLength
+	for cut > 0 && s[cut]&0xC0 == 0x80 { // not inside a UTF-8 sequence
+		cut--
+	}
+	return s[:cut] + "…"
+}
+
+func labelWords(labels map[string]string) []string {
+	words := make([]string, 0, len(labels))
+	for k, v := range labels {
+		words = append(words, k+"="+v)
+	}
+	slices.Sort(words)
+	return words
+}
+
+// CheckWorkers returns a [*NoWorkerError] when no worker has asked for work
+// lately.
+func (c *Client) CheckWorkers(ctx context.Context) error {
+	d, err := c.temporal.DescribeTaskQueue(ctx, workflows.TaskQueue, enumspb.TASK_QUEUE_TYPE_WORKFLOW)
+	if err != nil {
+		return explain(err)
+	}
+	if len(d.GetPollers()) == 0 {
+		return &NoWorkerError{Queue: workflows.TaskQueue}
+	}
+	return nil
+}
+
+// explainMessage finds out why an update or a query went unanswered.
+func (c *Client) explainMessage(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	var app *temporal.ApplicationError
+	if errors.As(err, &app) {
+		return &RefusedError{Reason: app.Message()}
+	}
+	if isDeadline(err) {
+		checkCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), queryTimeout)
+		defer cancel()
+		if noWorker := c.CheckWorkers(checkCtx); noWorker != nil {
+			return noWorker
+		}
+		return fmt.Errorf("the task did not answer in time; its worker may be busy: %w", err)
+	}
+	return explain(err)
+}

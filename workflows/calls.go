@@ -1,0 +1,154 @@
+package workflows
+
+import (
+	"errors"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/errand-dev/errand/activities"
+	"github.com/errand-dev/errand/provider"
+)
+
+// acts names activities for the workflows. It stays nil: a method value of it
+// carries the name and the types, and is never called here.
+var acts *activities.Activities
+
+func (t *agentTask) callCreateSession(ctx workflow.Context) (activities.Session, error) {
+	return call[activities.Session](t, ctx, callPlan{
+		summary: "create a session at " + t.in.Connection,
+		once:    patientCall,
+		total:   t.remaining(ctx, outage),
+		shield:  true, // a session whose id is lost would live on
+	}, acts.CreateSession, activities.CreateSessionInput{
+		TaskID:             t.in.TaskID,
+		Connection:         t.in.Connection,
+		Agent:              t.in.Agent,
+		RestoreSession:     t.in.RestoreSession,
+		RestoreDefaultUser: t.in.RestoreDefaultUser,
+	})
+}
+
+func (t *agentTask) callSendMessage(ctx workflow.Context, m outgoing) error {
+	_, err := call[activities.SendMessageOutput](t, ctx, callPlan{
+		summary: "send a message",
+		once:    patientCall,
+		total:   t.remaining(ctx, outage),
+	}, acts.SendMessage, activities.SendMessageInput{
+		Connection: t.in.Connection,
+		SessionID:  t.s.Session.ID,
+		Text:       m.Text,
+		StartURL:   m.StartURL,
+		After:      t.s.Watermark,
+	})
+	return err
+}
+
+// callAwaitTurn starts the one activity that waits for the open turn.
+func (t *agentTask) callAwaitTurn(ctx workflow.Context) workflow.Future {
+	deadline := *earlier(&t.s.TurnDeadline, t.s.Deadline)
+	total := max(time.Second, deadline.Sub(workflow.Now(ctx)))
+	in := activities.AwaitTurnInput{
+		TaskID:       t.in.TaskID,
+		Connection:   t.in.Connection,
+		SessionID:    t.s.Session.ID,
+		After:        t.s.Watermark,
+		Deadline:     deadline,
+		StallTimeout: t.in.StallTimeout,
+	}
+	if t.s.FollowUpsSent == len(t.in.FollowUps) {
+		in.ResultSchema = t.in.ResultSchema
+	}
+	return workflow.ExecuteActivity(turnWait(ctx, total, t.in.HeartbeatTimeout, "wait for the agent"), acts.AwaitTurn, in)
+}
+
+func (t *agentTask) callPauseSession(ctx workflow.Context) error {
+	_, err := call[struct{}](t, ctx, commandPlan("pause the agent"), acts.PauseSession, t.session())
+	return err
+}
+
+func (t *agentTask) callResumeSession(ctx workflow.Context) error {
+	_, err := call[struct{}](t, ctx, commandPlan("resume the agent"), acts.ResumeSession, t.session())
+	return err
+}
+
+func (t *agentTask) callCancelSession(ctx workflow.Context) error {
+	_, err := call[struct{}](t, ctx, callPlan{summary: "stop the agent", once: stopCall, total: stopCall}, acts.CancelSession, t.session())
+	return err
+}
+
+func (t *agentTask) callDeleteSession(ctx workflow.Context, s Snapshot) (activities.DeleteSessionOutput, error) {
+	plan := callPlan{summary: "delete the session", once: patientCall, total: outage}
+	if s.Mode != "" && s.Mode != provider.SnapshotNone {
+		plan.summary = "delete the session, keep a snapshot"
+		plan.once = snapshotCall
+		plan.slow = true
+	}
+	return call[activities.DeleteSessionOutput](t, ctx, plan, acts.DeleteSession, activities.DeleteSessionInput{
+		Connection:    t.in.Connection,
+		SessionID:     t.s.Session.ID,
+		Snapshot:      s.Mode,
+		SaveAsDefault: s.SaveAsDefault,
+	})
+}
+
+func (t *agentTask) session() activities.SessionInput {
+	return activities.SessionInput{Connection: t.in.Connection, SessionID: t.s.Session.ID}
+}
+
+// callPlan is how much a call may take.
+type callPlan struct {
+	summary string
+	once    time.Duration // one try
+	total   time.Duration // all tries
+	slow    bool          // too slow for a first try inside the workflow task
+	shield  bool          // a cancelled task still waits for the try under way
+}
+
+// commandPlan is that of a person who waits for the outcome.
+func commandPlan(summary string) callPlan {
+	return callPlan{summary: summary, once: patientCall, total: patientCall}
+}
+
+// call makes one call to a vendor: a quick try inside the workflow task, which
+// costs one event, and if that settles nothing, a patient activity that the
+// server retries. O must be the activity's output type, which the SDK does not
+// check; the methods above hold the pairs.
+func call[O any](t *agentTask, ctx workflow.Context, plan callPlan, activity, in any) (O, error) {
+	var out O
+	if !plan.slow {
+		tryCtx := ctx
+		if plan.shield && ctx.Err() == nil {
+			var release workflow.CancelFunc
+			tryCtx, release = workflow.NewDisconnectedContext(ctx)
+			defer release()
+		}
+		err := workflow.ExecuteLocalActivity(quick(tryCtx, min(quickTimeout, plan.total), plan.summary), activity, in).Get(tryCtx, &out)
+		if settled(err) {
+			return out, err
+		}
+		t.log.Info("first try failed, going on with patience", "call", plan.summary, "error", err)
+		if err := workflow.Sleep(ctx, retryAfter(err)); err != nil {
+			return out, err
+		}
+	}
+	err := workflow.ExecuteActivity(patient(ctx, plan), activity, in).Get(ctx, &out)
+	return out, err
+}
+
+// settled reports whether another try could change nothing.
+func settled(err error) bool {
+	var app *temporal.ApplicationError
+	return err == nil || temporal.IsCanceledError(err) || (errors.As(err, &app) && app.NonRetryable())
+}
+
+// retryAfter is what the vendor asked to wait before the next try, 0 if it did
+// not.
+func retryAfter(err error) time.Duration {
+	var app *temporal.ApplicationError
+	if errors.As(err, &app) {
+		return app.NextRetryDelay()
+	}
+	return 0
+}

@@ -1,0 +1,161 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/errand-dev/errand/activities"
+)
+
+// register sets the handlers of the query, the updates and the signals. It
+// runs before the first wait, so that no message finds the door closed.
+func (t *agentTask) register(ctx workflow.Context) error {
+	return errors.Join(
+		workflow.SetQueryHandler(ctx, QueryState, func() (AgentTaskState, error) { return t.state(), nil }),
+		workflow.SetUpdateHandlerWithOptions(ctx, UpdateAnswer, t.handleAnswer,
+			workflow.UpdateHandlerOptions{Validator: t.validateAnswer, Description: "answer the open question"}),
+		workflow.SetUpdateHandlerWithOptions(ctx, UpdatePause, t.handlePause,
+			workflow.UpdateHandlerOptions{Validator: t.validateCommand, Description: "stop the agent where it is"}),
+		workflow.SetUpdateHandlerWithOptions(ctx, UpdateResume, t.handleResume,
+			workflow.UpdateHandlerOptions{Validator: t.validateCommand, Description: "let the agent go on"}),
+		t.onSignal(ctx, SignalAnswer, func(ctx workflow.Context, in AnswerInput) error {
+			if err := t.validateAnswer(in); err != nil {
+				return err
+			}
+			_, err := t.handleAnswer(ctx, in)
+			return err
+		}),
+		t.onSignal(ctx, SignalPause, func(ctx workflow.Context, _ AnswerInput) error {
+			_, err := t.handlePause(ctx)
+			return err
+		}),
+		t.onSignal(ctx, SignalResume, func(ctx workflow.Context, _ AnswerInput) error {
+			_, err := t.handleResume(ctx)
+			return err
+		}),
+	)
+}
+
+// validateAnswer refuses an answer before it reaches history.
+func (t *agentTask) validateAnswer(in AnswerInput) error {
+	if err := checkText("answer", in.Text); err != nil {
+		return err
+	}
+	q := t.s.Question
+	if q != nil && (in.QuestionID == "" || in.QuestionID == q.ID) {
+		return nil
+	}
+	for _, a := range t.s.Answers {
+		if a.QuestionID == in.QuestionID {
+			return fmt.Errorf("question %s was already answered by %s", a.QuestionID, a.By)
+		}
+	}
+	switch {
+	case q != nil:
+		return fmt.Errorf("question %s is not open, %s is: %s", in.QuestionID, q.ID, q.Text)
+	case len(t.s.Answers) > 0 && in.QuestionID == "":
+		last := t.s.Answers[len(t.s.Answers)-1]
+		return fmt.Errorf("no question is open; the last one, %s, was answered by %s", last.QuestionID, last.By)
+	case in.QuestionID == "":
+		return errors.New("no question is open")
+	default:
+		return fmt.Errorf("question %s is not open", in.QuestionID)
+	}
+}
+
+func (t *agentTask) handleAnswer(ctx workflow.Context, in AnswerInput) (Answer, error) {
+	if in.By == "" {
+		in.By = "someone"
+	}
+	return t.accept(ctx, in), nil
+}
+
+func (t *agentTask) validateCommand() error {
+	if t.statusEnd != "" {
+		return fmt.Errorf("the task has ended (%s)", t.statusEnd)
+	}
+	return nil
+}
+
+// handlePause stops the agent where it is. A vendor that cannot pause lets the
+// agent finish its turn, and the task stops after it.
+func (t *agentTask) handlePause(ctx workflow.Context) (Status, error) {
+	if err := t.commands.Lock(ctx); err != nil {
+		return "", err
+	}
+	defer t.commands.Unlock()
+	if t.s.Paused || t.statusEnd != "" {
+		return t.status(), nil
+	}
+	if t.s.TurnOpen {
+		err := t.callPauseSession(ctx)
+		if err != nil && !activities.IsType(err, activities.ErrTypeUnsupported) {
+			return "", err
+		}
+		t.s.SessionPaused = err == nil
+	}
+	t.s.Paused, t.s.PausedAt = true, workflow.Now(ctx)
+	t.list(ctx, t.status())
+	t.enter(ctx, t.phase)
+	return t.status(), nil
+}
+
+// handleResume lets the agent go on. Time spent paused is not held against the
+// turn.
+func (t *agentTask) handleResume(ctx workflow.Context) (Status, error) {
+	if err := t.commands.Lock(ctx); err != nil {
+		return "", err
+	}
+	defer t.commands.Unlock()
+	if !t.s.Paused || t.statusEnd != "" {
+		return t.status(), nil
+	}
+	if t.s.SessionPaused {
+		if err := t.callResumeSession(ctx); err != nil {
+			return "", err
+		}
+		t.s.TurnDeadline = t.s.TurnDeadline.Add(workflow.Now(ctx).Sub(t.s.PausedAt))
+	}
+	t.s.Paused, t.s.SessionPaused = false, false
+	t.list(ctx, t.status())
+	t.enter(ctx, t.phase)
+	return t.status(), nil
+}
+
+// onSignal gives each signal of that name to handle. A signal's sender cannot
+// be told of an error, so it goes to the log.
+func (t *agentTask) onSignal(ctx workflow.Context, name string, handle func(workflow.Context, AnswerInput) error) error {
+	signals := workflow.GetSignalChannel(ctx, name)
+	t.signals = append(t.signals, signals)
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		for {
+			var in AnswerInput
+			signals.Receive(ctx, &in)
+			t.handling++
+			if err := handle(ctx, in); err != nil {
+				t.log.Warn("signal had no effect", "signal", name, "error", err)
+			}
+			t.handling--
+		}
+	})
+	return nil
+}
+
+// settle waits until no message from outside is half handled. A signal that
+// arrived with the event that brought us here may be on its way to its
+// receiver, in no channel any more: the coroutine that is started last runs
+// after all receivers had their turn.
+func (t *agentTask) settle(ctx workflow.Context) error {
+	everyoneRan := false
+	workflow.Go(ctx, func(workflow.Context) { everyoneRan = true })
+	return workflow.Await(ctx, func() bool {
+		for _, c := range t.signals {
+			if c.Len() > 0 {
+				return false
+			}
+		}
+		return everyoneRan && t.handling == 0 && workflow.AllHandlersFinished(ctx)
+	})
+}

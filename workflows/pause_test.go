@@ -1,0 +1,107 @@
+package workflows
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/errand-dev/errand/activities"
+	"github.com/errand-dev/errand/provider"
+)
+
+func TestAPausedTaskWaitsForNothingAndGoesOnWhereItWas(t *testing.T) {
+	s := newStory(t)
+	s.turn(time.Hour, finished("5", `1`), nil) // abandoned by the pause
+	s.turn(time.Minute, finished("5", `2`), nil)
+	var paused, resumed *reply
+	s.at(time.Minute, func() { paused = s.update(UpdatePause) })
+	s.at(2*time.Minute, func() { require.Equal(t, StatusPaused, s.state().Status) })
+	s.at(48*time.Hour, func() { resumed = s.update(UpdateResume) })
+
+	result, err := s.run(task())
+
+	require.NoError(t, err)
+	paused.requireTaken(t)
+	resumed.requireTaken(t)
+	require.Equal(t, []string{"create", "send Report the price", "pause", "resume", "delete"}, s.calls)
+	require.JSONEq(t, `2`, string(result.Result))
+	last := s.waits[len(s.waits)-1]
+	require.Equal(t, provider.Watermark(""), last.After)
+	require.Equal(t, result.StartedAt.Add(DefaultTurnTimeout+48*time.Hour-time.Minute), last.Deadline,
+		"the time paused is not held against the turn")
+	require.Equal(t, []Status{StatusPaused, StatusRunning}, s.listed)
+}
+
+func TestAVendorWithoutPauseStopsTheTaskAfterTheTurn(t *testing.T) {
+	s := newStory(t)
+	s.fail["pause"] = []error{final(activities.ErrTypeUnsupported)}
+	s.turn(time.Hour, finished("3", `1`), nil)
+	s.turn(time.Minute, finished("6", `2`), nil)
+	in := task()
+	in.FollowUps = []string{"more"}
+	s.at(time.Minute, func() { s.update(UpdatePause) })
+	s.at(5*time.Hour, func() {
+		require.Equal(t, []string{"create", "send Report the price", "pause"}, s.calls)
+		s.update(UpdateResume)
+	})
+
+	result, err := s.run(in)
+
+	require.NoError(t, err)
+	require.Equal(t, []string{"create", "send Report the price", "pause", "send more", "delete"}, s.calls)
+	require.JSONEq(t, `2`, string(result.Result))
+}
+
+func TestAnAnswerGivenWhilePausedIsSentAfterTheResume(t *testing.T) {
+	s := newStory(t)
+	s.turn(time.Minute, question("3", "Size?"), nil)
+	s.turn(time.Minute, finished("6", `1`), nil)
+	s.at(time.Hour, func() { s.SignalWorkflow(SignalPause, nil) })
+	s.at(2*time.Hour, func() {
+		require.Equal(t, StatusPaused, s.state().Status)
+		s.update(UpdateAnswer, AnswerInput{Text: "M"})
+	})
+	s.at(3*time.Hour, func() {
+		require.Equal(t, []string{"create", "send Report the price"}, s.calls)
+		s.SignalWorkflow(SignalResume, nil)
+	})
+
+	_, err := s.run(task())
+
+	require.NoError(t, err)
+	require.Equal(t, []string{"create", "send Report the price", "send M", "delete"}, s.calls)
+}
+
+func TestPauseAndResumeSayTheSameWhenRepeated(t *testing.T) {
+	s := newStory(t)
+	s.turn(time.Hour, finished("5", `1`), nil)
+	s.turn(time.Minute, finished("5", `1`), nil)
+	var replies []*reply
+	for i, name := range []string{UpdateResume, UpdatePause, UpdatePause, UpdateResume} {
+		s.at(time.Duration(i+1)*time.Minute, func() { replies = append(replies, s.update(name)) })
+	}
+
+	_, err := s.run(task())
+
+	require.NoError(t, err)
+	require.Equal(t, []string{"create", "send Report the price", "pause", "resume", "delete"}, s.calls)
+	for i, status := range []Status{StatusRunning, StatusPaused, StatusPaused, StatusRunning} {
+		replies[i].requireTaken(t)
+		require.Equal(t, status, replies[i].got)
+	}
+}
+
+func TestAPauseThatTheVendorRefusesIsReportedAndChangesNothing(t *testing.T) {
+	s := newStory(t)
+	s.fail["pause"] = []error{final(activities.ErrTypeInvalidRequest)}
+	s.turn(time.Hour, finished("5", `1`), nil)
+	var refused *reply
+	s.at(time.Minute, func() { refused = s.update(UpdatePause) })
+	s.at(2*time.Minute, func() { require.Equal(t, StatusRunning, s.state().Status) })
+
+	_, err := s.run(task())
+
+	require.NoError(t, err)
+	refused.requireRefused(t, "no")
+}

@@ -1,0 +1,191 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/errand-dev/errand/activities"
+	"github.com/errand-dev/errand/provider"
+)
+
+// createSession makes the agent session.
+func (t *agentTask) createSession(ctx workflow.Context) error {
+	t.enter(ctx, PhaseCreating)
+	s, err := t.callCreateSession(ctx)
+	if err != nil {
+		return err
+	}
+	t.s.Session = &Session{ID: s.ID, ViewURL: s.ViewURL}
+	t.s.SessionsCreated++
+	return nil
+}
+
+// sendMessage sends what is in the outbox and opens a turn.
+func (t *agentTask) sendMessage(ctx workflow.Context) error {
+	t.enter(ctx, PhaseSending)
+	t.list(ctx, StatusRunning)
+	if err := t.callSendMessage(ctx, *t.s.Outbox); err != nil {
+		return err
+	}
+	t.s.Outbox = nil
+	t.s.TurnOpen = true
+	t.s.TurnDeadline = workflow.Now(ctx).Add(t.in.TurnTimeout)
+	t.s.Turns++
+	return nil
+}
+
+// awaitTurn waits until the agent has finished, asks, or has failed. While the
+// session is paused nothing waits with it: no worker slot, no reads.
+func (t *agentTask) awaitTurn(ctx workflow.Context) error {
+	t.enter(ctx, PhaseWorking)
+	turnCtx, abandon := workflow.WithCancel(ctx)
+	turn := t.callAwaitTurn(turnCtx)
+	if err := workflow.Await(ctx, func() bool { return turn.IsReady() || t.s.SessionPaused }); err != nil {
+		return err
+	}
+	if !turn.IsReady() {
+		abandon() // taken up again from the same watermark
+		return nil
+	}
+	var out activities.Turn
+	if err := turn.Get(ctx, &out); err != nil {
+		return err
+	}
+	t.s.TurnOpen = false
+	t.s.Watermark = out.Cursor
+	switch out.Outcome {
+	case provider.OutcomeFinished:
+		t.s.Result = out.Result
+	case provider.OutcomeQuestion:
+		t.ask(ctx, out.Text)
+	default:
+		return temporal.NewNonRetryableApplicationError(out.Text, ErrTypeAgentError, nil)
+	}
+	return nil
+}
+
+// ask opens a question.
+func (t *agentTask) ask(ctx workflow.Context, text string) {
+	t.s.QuestionsSeen++
+	q := Question{ID: fmt.Sprintf("q-%d", t.s.QuestionsSeen), Text: text, AskedAt: workflow.Now(ctx)}
+	if t.in.QuestionTimeout > 0 {
+		deadline := q.AskedAt.Add(t.in.QuestionTimeout)
+		q.Deadline = &deadline
+	}
+	t.s.Question = &q
+}
+
+// awaitAnswer waits until the open question is answered, by whoever may.
+func (t *agentTask) awaitAnswer(ctx workflow.Context) error {
+	if t.answerByScript(ctx) {
+		return nil
+	}
+	q := t.s.Question
+	t.enter(ctx, PhaseWaiting)
+	t.list(ctx, t.status())
+	err := t.awaitUntil(ctx, earlier(q.Deadline, t.s.Deadline), func() bool {
+		return t.s.Question == nil || t.historyIsLong(ctx)
+	})
+	switch {
+	case err == nil:
+		return nil
+	case !errors.Is(err, errDeadline):
+		return err
+	case t.late(ctx):
+		return t.taskTimeout()
+	case t.in.DefaultAnswer != "":
+		t.accept(ctx, AnswerInput{QuestionID: q.ID, Text: t.in.DefaultAnswer, By: ByDefault})
+		return nil
+	default:
+		return temporal.NewNonRetryableApplicationError(
+			fmt.Sprintf("nobody answered question %s within %s: %s", q.ID, t.in.QuestionTimeout, q.Text),
+			ErrTypeQuestionTimeout, nil)
+	}
+}
+
+// answerByScript answers the open question from the input, if it can.
+func (t *agentTask) answerByScript(ctx workflow.Context) bool {
+	q := t.s.Question
+	if t.s.ScriptUsed < len(t.in.Answers) {
+		text := t.in.Answers[t.s.ScriptUsed]
+		t.s.ScriptUsed++
+		t.accept(ctx, AnswerInput{QuestionID: q.ID, Text: text, By: ByScript})
+		return true
+	}
+	if t.in.DefaultAnswer != "" && t.in.QuestionTimeout == 0 {
+		t.accept(ctx, AnswerInput{QuestionID: q.ID, Text: t.in.DefaultAnswer, By: ByDefault})
+		return true
+	}
+	return false
+}
+
+// accept closes the open question with an answer, which is sent next.
+func (t *agentTask) accept(ctx workflow.Context, in AnswerInput) Answer {
+	a := Answer{QuestionID: t.s.Question.ID, Text: in.Text, By: in.By, At: workflow.Now(ctx)}
+	t.s.Answers = append(t.s.Answers, a)
+	t.s.Outbox = &outgoing{Text: in.Text}
+	t.s.Question = nil
+	return a
+}
+
+// followUp puts the next further message into the outbox.
+func (t *agentTask) followUp(workflow.Context) error {
+	t.s.Outbox = &outgoing{Text: t.in.FollowUps[t.s.FollowUpsSent]}
+	t.s.FollowUpsSent++
+	return nil
+}
+
+// hold waits until the task is no longer paused.
+func (t *agentTask) hold(ctx workflow.Context) error {
+	t.enter(ctx, t.phase)
+	err := t.awaitUntil(ctx, t.s.Deadline, func() bool { return !t.s.Paused || t.historyIsLong(ctx) })
+	if errors.Is(err, errDeadline) {
+		return t.taskTimeout()
+	}
+	return err
+}
+
+// late reports whether the task's own deadline has passed.
+func (t *agentTask) late(ctx workflow.Context) bool {
+	return t.s.Deadline != nil && !workflow.Now(ctx).Before(*t.s.Deadline)
+}
+
+func (t *agentTask) taskTimeout() error {
+	return temporal.NewNonRetryableApplicationError(
+		fmt.Sprintf("the task had not ended within %s", t.in.Timeout), ErrTypeTaskTimeout, nil)
+}
+
+var errDeadline = errors.New("deadline")
+
+// awaitUntil waits for the condition, and returns errDeadline when the
+// deadline comes first. Without a deadline it costs no timer.
+func (t *agentTask) awaitUntil(ctx workflow.Context, deadline *time.Time, condition func() bool) error {
+	if deadline == nil {
+		return workflow.Await(ctx, condition)
+	}
+	ok, err := workflow.AwaitWithTimeout(ctx, max(0, deadline.Sub(workflow.Now(ctx))), condition)
+	if err == nil && !ok {
+		return errDeadline
+	}
+	return err
+}
+
+func earlier(a, b *time.Time) *time.Time {
+	if a == nil || (b != nil && b.Before(*a)) {
+		return b
+	}
+	return a
+}
+
+// remaining is the time left for a call: what the task's deadline leaves, and
+// never more than most.
+func (t *agentTask) remaining(ctx workflow.Context, most time.Duration) time.Duration {
+	if t.s.Deadline == nil {
+		return most
+	}
+	return min(most, max(time.Millisecond, t.s.Deadline.Sub(workflow.Now(ctx))))
+}

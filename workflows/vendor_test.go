@@ -1,0 +1,171 @@
+package workflows
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/mock"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+
+	"github.com/errand-dev/errand/activities"
+	"github.com/errand-dev/errand/provider"
+)
+
+// story is one agent task in the test environment, with a vendor that plays
+// the turns it is given and writes down what it was called for.
+type story struct {
+	*testsuite.TestWorkflowEnvironment
+	t      *testing.T
+	calls  []string
+	sent   []activities.SendMessageInput
+	waits  []activities.AwaitTurnInput
+	listed []Status
+	fail   map[string][]error // errors of the next calls, by activity
+
+	updates []*reply
+}
+
+func newStory(t *testing.T) *story {
+	t.Helper()
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(quiet{})
+	s := &story{TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment(), t: t, fail: map[string][]error{}}
+	s.RegisterWorkflow(AgentTask)
+	s.RegisterActivity(acts)
+	s.OnActivity(acts.CreateSession, mock.Anything, mock.Anything).Maybe().Return(
+		func(_ context.Context, in activities.CreateSessionInput) (activities.Session, error) {
+			return activities.Session{ID: "s-1", ViewURL: "https://vendor.example/s-1"}, s.called("create", "CreateSession")
+		})
+	s.OnActivity(acts.SendMessage, mock.Anything, mock.Anything).Maybe().Return(
+		func(_ context.Context, in activities.SendMessageInput) (activities.SendMessageOutput, error) {
+			s.sent = append(s.sent, in)
+			return activities.SendMessageOutput{}, s.called("send "+in.Text, "SendMessage")
+		})
+	for name, activity := range map[string]any{
+		"pause": acts.PauseSession, "resume": acts.ResumeSession, "cancel": acts.CancelSession,
+	} {
+		s.OnActivity(activity, mock.Anything, mock.Anything).Maybe().Return(
+			func(_ context.Context, in activities.SessionInput) error { return s.called(name, name) })
+	}
+	s.OnActivity(acts.DeleteSession, mock.Anything, mock.Anything).Maybe().Return(
+		func(_ context.Context, in activities.DeleteSessionInput) (activities.DeleteSessionOutput, error) {
+			what := "delete"
+			if in.Snapshot != "" {
+				what += fmt.Sprintf(" keeping %s default=%t", in.Snapshot, in.SaveAsDefault)
+			}
+			return activities.DeleteSessionOutput{Found: true}, s.called(what, "DeleteSession")
+		})
+	s.OnUpsertTypedSearchAttributes(mock.Anything).Maybe().Run(func(args mock.Arguments) {
+		status, _ := args.Get(0).(temporal.SearchAttributes).GetKeyword(AttributeStatus)
+		s.listed = append(s.listed, Status(status))
+	}).Return(nil)
+	return s
+}
+
+func (s *story) called(what, activity string) error {
+	s.calls = append(s.calls, what)
+	if errs := s.fail[activity]; len(errs) > 0 {
+		s.fail[activity] = errs[1:]
+		return errs[0]
+	}
+	return nil
+}
+
+// turn lets the next turn end so, after the agent has worked for so long.
+func (s *story) turn(work time.Duration, turn activities.Turn, err error) {
+	s.OnActivity(acts.AwaitTurn, mock.Anything, mock.Anything).Once().After(work).Return(
+		func(_ context.Context, in activities.AwaitTurnInput) (activities.Turn, error) {
+			s.waits = append(s.waits, in)
+			return turn, err
+		})
+}
+
+func finished(cursor provider.Watermark, result string) activities.Turn {
+	return activities.Turn{Outcome: provider.OutcomeFinished, Result: json.RawMessage(result), Cursor: cursor}
+}
+
+func question(cursor provider.Watermark, text string) activities.Turn {
+	return activities.Turn{Outcome: provider.OutcomeQuestion, Text: text, Cursor: cursor}
+}
+
+func (s *story) at(after time.Duration, do func()) { s.RegisterDelayedCallback(do, after) }
+
+// run runs the task to its end and returns its account, wherever the workflow
+// put it.
+func (s *story) run(in AgentTaskInput) (AgentTaskResult, error) {
+	s.t.Helper()
+	s.ExecuteWorkflow(AgentTask, in)
+	require.True(s.t, s.IsWorkflowCompleted())
+	var result AgentTaskResult
+	err := s.GetWorkflowError()
+	var app *temporal.ApplicationError
+	var canceled *temporal.CanceledError
+	switch {
+	case err == nil:
+		require.NoError(s.t, s.GetWorkflowResult(&result))
+	case errors.As(err, &canceled) && canceled.HasDetails():
+		require.NoError(s.t, canceled.Details(&result))
+	case errors.As(err, &app) && app.HasDetails():
+		require.NoError(s.t, app.Details(&result))
+	}
+	return result, err
+}
+
+func (s *story) state() AgentTaskState {
+	s.t.Helper()
+	value, err := s.QueryWorkflow(QueryState)
+	require.NoError(s.t, err)
+	var state AgentTaskState
+	require.NoError(s.t, value.Get(&state))
+	return state
+}
+
+// reply is what came of an update; it is there when the story has ended.
+type reply struct {
+	err  error
+	done bool
+	got  any
+}
+
+func (r *reply) Accept()                 {}
+func (r *reply) Reject(err error)        { r.err, r.done = err, true }
+func (r *reply) Complete(v any, e error) { r.got, r.err, r.done = v, e, true }
+
+func (s *story) update(name string, args ...any) *reply {
+	r := &reply{}
+	s.updates = append(s.updates, r)
+	s.UpdateWorkflow(name, fmt.Sprintf("update-%d", len(s.updates)), r, args...)
+	return r
+}
+
+func (r *reply) requireTaken(t *testing.T) {
+	t.Helper()
+	require.NotNil(t, r)
+	require.True(t, r.done, "the update was not answered")
+	require.NoError(t, r.err)
+}
+
+func (r *reply) requireRefused(t *testing.T, words string) {
+	t.Helper()
+	require.NotNil(t, r)
+	require.True(t, r.done, "the update was not answered")
+	require.ErrorContains(t, r.err, words)
+}
+
+func task() AgentTaskInput {
+	return AgentTaskInput{TaskID: "t-1", Prompt: "Report the price", StartURL: "https://shop.example/p", Connection: "agi"}
+}
+
+// quiet drops the SDK's chatter.
+type quiet struct{}
+
+func (quiet) Debug(string, ...any) {}
+func (quiet) Info(string, ...any)  {}
+func (quiet) Warn(string, ...any)  {}
+func (quiet) Error(string, ...any) {}
