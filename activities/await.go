@@ -49,6 +49,7 @@ type turnWatch struct {
 	failingSince time.Time // zero while reading works
 	retryDelay   time.Duration
 	fresh        bool // something was read since the last heartbeat
+	beatEvery    time.Duration
 }
 
 func newTurnWatch(ctx context.Context, a *Activities, in AwaitTurnInput) *turnWatch {
@@ -68,8 +69,8 @@ func (w *turnWatch) run(ctx context.Context, p provider.Provider) (Turn, error) 
 	ctx, cancel := context.WithDeadlineCause(ctx, w.in.Deadline, errTurnTimeout)
 	defer cancel()
 
-	beatEvery := heartbeatInterval(ctx)
-	beat := time.NewTicker(beatEvery)
+	w.beatEvery = heartbeatInterval(ctx)
+	beat := time.NewTicker(w.beatEvery)
 	defer beat.Stop()
 
 	var waker *provider.Waker
@@ -146,7 +147,7 @@ func (w *turnWatch) wait(waker *provider.Waker) time.Duration {
 	if w.unsettled {
 		return readAgainSoon
 	}
-	return waker.Interval()
+	return min(waker.Interval(), w.beatEvery*2/3) // each heartbeat wants a read before it
 }
 
 // read asks once what is new. It returns a turn when the turn has ended, an

@@ -57,14 +57,26 @@ func (p *agiProvider) Sessions(ctx context.Context) ([]Session, error) {
 }
 
 func (p *agiProvider) Send(ctx context.Context, sessionID string, m Message) error {
-	_, err := p.client.SendMessage(ctx, sessionID, agi.SendMessageRequest{Message: m.Text, StartURL: m.StartURL})
-	return fromClient("send message", err)
+	const op = "send message"
+	result, err := p.client.SendMessage(ctx, sessionID, agi.SendMessageRequest{Message: m.Text, StartURL: m.StartURL})
+	switch {
+	case err != nil:
+		return fromClient(op, err)
+	case !result.Success:
+		return agiNoSuccess(op, result.Message)
+	}
+	return nil
+}
+
+// agiNoSuccess is the error for a 2xx answer that says of itself that it is none.
+func agiNoSuccess(op, message string) error {
+	return &Error{Kind: ErrorUnavailable, Op: op, Message: "the vendor reported no success: " + message}
 }
 
 // Find asks for unsanitised messages, because the vendor does not say whether
-// a user's messages survive sanitising. Where they are not kept at all, an
-// agent at work behind the watermark is the proof: one that was idle there
-// works only on a message.
+// a user's messages survive sanitising. Where none is kept, an agent at work
+// behind the watermark is the proof: one that was idle there works only on a
+// message.
 func (p *agiProvider) Find(ctx context.Context, sessionID string, m Message, after Watermark) (bool, error) {
 	afterID, err := agiMessageID(after)
 	if err != nil {
@@ -75,7 +87,7 @@ func (p *agiProvider) Find(ctx context.Context, sessionID string, m Message, aft
 	if err != nil {
 		return false, fromClient("look for message", err)
 	}
-	worked := false
+	var worked, kept bool
 	for _, got := range list.Messages {
 		switch {
 		case got.ID <= afterID:
@@ -83,11 +95,12 @@ func (p *agiProvider) Find(ctx context.Context, sessionID string, m Message, aft
 			if got.Text() == m.Text {
 				return true, nil
 			}
+			kept = true // someone else's, so ours would be too
 		case got.Type != agi.MessageLog:
 			worked = true
 		}
 	}
-	return worked && list.Status == agi.ExecutionRunning, nil
+	return worked && !kept && list.Status == agi.ExecutionRunning, nil
 }
 
 func (p *agiProvider) Read(ctx context.Context, sessionID string, after Watermark) (Progress, error) {
@@ -106,7 +119,7 @@ func (p *agiProvider) Read(ctx context.Context, sessionID string, after Watermar
 			continue // not asked for; never let a stale result in
 		}
 		news = append(news, m)
-		progress.Cursor = Watermark(strconv.FormatInt(m.ID, 10))
+		progress.Cursor = agiWatermark(m.ID)
 		progress.Entries = append(progress.Entries, Entry{
 			ID:      strconv.FormatInt(m.ID, 10),
 			Type:    agiEntryType(m.Type),
@@ -115,14 +128,29 @@ func (p *agiProvider) Read(ctx context.Context, sessionID string, after Watermar
 			At:      m.Timestamp.Time,
 		})
 	}
-	progress.Outcome, progress.Unsettled = agiOutcome(news, list.Status)
+	outcome, pending := agiOutcome(news, progress.State)
+	progress.Outcome = outcome
+	switch {
+	case outcome != nil:
+	case pending != nil:
+		progress.Unsettled = true
+		progress.Cursor = agiWatermark(pending.ID - 1) // to be read again, with the status to come
+	default:
+		progress.Unsettled = agiEnded(list.Status)
+	}
 	return progress, nil
 }
 
-// agiOutcome reads the outcome of a turn from what was said in it. A result
-// stands by itself; a question or an error counts once the status agrees,
-// because an agent may go on after either.
-func agiOutcome(news []agi.Message, status agi.ExecutionStatus) (outcome *Outcome, unsettled bool) {
+// agiEnded says that the agent does nothing until it is told something.
+func agiEnded(status agi.ExecutionStatus) bool {
+	return status == agi.ExecutionFinished || status == agi.ExecutionError || status == agi.ExecutionWaitingForInput
+}
+
+// agiOutcome reads the outcome of a turn from what was said in it, or else
+// finds the first message that may yet be it. A result stands by itself; a
+// question or an error counts once the state agrees, because an agent may go
+// on after either.
+func agiOutcome(news []agi.Message, state State) (outcome *Outcome, pending *agi.Message) {
 	var question, failure *agi.Message
 	for i := range news {
 		m := &news[i]
@@ -132,7 +160,7 @@ func agiOutcome(news []agi.Message, status agi.ExecutionStatus) (outcome *Outcom
 			if len(result) == 0 {
 				result = json.RawMessage("null")
 			}
-			return agiOutcomeOf(OutcomeFinished, m, result), false
+			return agiOutcomeOf(OutcomeFinished, m, result), nil
 		case agi.MessageQuestion:
 			question = m
 		case agi.MessageError:
@@ -142,13 +170,14 @@ func agiOutcome(news []agi.Message, status agi.ExecutionStatus) (outcome *Outcom
 		}
 	}
 	switch {
-	case failure != nil && status != agi.ExecutionRunning && status != agi.ExecutionWaitingForInput:
-		return agiOutcomeOf(OutcomeFailed, failure, nil), false
-	case question != nil && status == agi.ExecutionWaitingForInput:
-		return agiOutcomeOf(OutcomeQuestion, question, nil), false
+	case failure != nil && (state == StateFailed || state == StateIdle):
+		return agiOutcomeOf(OutcomeFailed, failure, nil), nil
+	case question != nil && state == StateWaiting:
+		return agiOutcomeOf(OutcomeQuestion, question, nil), nil
+	case question == nil || (failure != nil && failure.ID < question.ID):
+		return nil, failure
 	}
-	ended := status == agi.ExecutionFinished || status == agi.ExecutionError || status == agi.ExecutionWaitingForInput
-	return nil, ended || question != nil || failure != nil
+	return nil, question
 }
 
 func agiOutcomeOf(kind OutcomeKind, m *agi.Message, result json.RawMessage) *Outcome {
@@ -205,19 +234,20 @@ func unlessAlready(err error, word string) error {
 }
 
 func (p *agiProvider) Delete(ctx context.Context, sessionID string, in DeleteRequest) (Deletion, error) {
+	const op = "delete session"
 	o := agi.DeleteOptions{SaveSnapshotMode: agi.SnapshotMode(cmp.Or(in.Snapshot, SnapshotNone))}
 	if o.SaveSnapshotMode != agi.SnapshotNone {
 		o.SaveAsDefault = in.SaveAsDefault
 	}
 	result, err := p.client.DeleteSession(ctx, sessionID, o)
-	err = fromClient("delete session", err)
+	err = fromClient(op, err)
 	switch {
 	case IsKind(err, ErrorNotFound):
 		return Deletion{}, nil
 	case err != nil:
 		return Deletion{}, err
 	case !result.Success:
-		return Deletion{}, &Error{Kind: ErrorUnavailable, Op: "delete session", Message: "the vendor reported no success: " + result.Message}
+		return Deletion{}, agiNoSuccess(op, result.Message)
 	}
 	return Deletion{Found: result.Deleted}, nil
 }
@@ -270,6 +300,10 @@ func agiEntryType(t agi.MessageType) EntryType {
 	default:
 		return EntryLog
 	}
+}
+
+func agiWatermark(messageID int64) Watermark {
+	return Watermark(strconv.FormatInt(messageID, 10))
 }
 
 func agiMessageID(w Watermark) (int64, error) {

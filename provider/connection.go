@@ -1,7 +1,9 @@
 package provider
 
 import (
+	"cmp"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -25,8 +27,10 @@ type Connection struct {
 type Secret string
 
 func (s Secret) String() string               { return "[redacted]" }
-func (s Secret) GoString() string             { return s.String() }
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// Format implements [fmt.Formatter], as String alone would not cover %#v or %d.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
 // Names are the vendors that a connection can name.
 func Names() []string { return []string{"agi"} }
@@ -107,5 +111,5 @@ type UnknownConnectionError struct {
 
 func (e *UnknownConnectionError) Error() string {
 	return fmt.Sprintf("there is no connection %q here (there is %s): add [connections.%s] to errand.toml",
-		e.Name, strings.Join(e.Known, ", "), e.Name)
+		e.Name, cmp.Or(strings.Join(e.Known, ", "), "none"), e.Name)
 }

@@ -122,11 +122,12 @@ type Progress struct {
 	State    State
 	RawState string
 	Entries  []Entry   // oldest first
-	Cursor   Watermark // behind the last entry; equal to the one given when there is none
+	Cursor   Watermark // where to read on: behind what is settled, at least the one given
 	Outcome  *Outcome  // nil while the turn goes on
 
 	// Unsettled says that the state and the entries do not agree yet: the turn
-	// may have ended. Reading again soon will tell.
+	// may have ended. Reading again soon will tell. An entry that may be the
+	// outcome stays ahead of Cursor, so it and what follows are read again.
 	Unsettled bool
 }
 

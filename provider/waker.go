@@ -47,15 +47,18 @@ func (w *Waker) Interval() time.Duration {
 	if w.live.Load() {
 		d = max(d, pollBesideStream)
 	}
-	return d - d/10 + rand.N(d/5+1)
+	return vary(d)
 }
+
+// vary changes d by up to a tenth.
+func vary(d time.Duration) time.Duration { return d - d/10 + rand.N(d/5+1) }
 
 func (w *Waker) run(ctx context.Context, p Provider, sessionID string, types []EntryType) {
 	delay := reopenAtFirst
 	for ctx.Err() == nil {
+		began := time.Now()
 		err := p.Watch(ctx, sessionID, func() {
 			w.live.Store(true)
-			delay = reopenAtFirst
 			w.wake()
 		}, types...)
 		if errors.Is(err, ErrUnsupported) {
@@ -64,9 +67,12 @@ func (w *Waker) run(ctx context.Context, p Provider, sessionID string, types []E
 		if w.live.Swap(false) {
 			w.wake() // whatever was said while the stream was ending
 		}
+		if time.Since(began) > reopenAtMost { // to open is not enough: it may end at once
+			delay = reopenAtFirst
+		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(delay):
+		case <-time.After(vary(delay)):
 		}
 		delay = min(2*delay, reopenAtMost)
 	}

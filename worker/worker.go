@@ -17,6 +17,9 @@ type Config struct {
 	Client      client.Client          // to Temporal; stays the caller's to close
 	Connections activities.Connections // the vendors that tasks can name
 	Transcripts activities.Transcripts // nil: what sessions say is not kept
+
+	// OnFatalError is told why the worker has stopped by itself; nil: nobody is.
+	OnFatalError func(error)
 }
 
 const (
@@ -33,14 +36,20 @@ func New(c Config) worker.Worker {
 	w := worker.New(c.Client, workflows.TaskQueue, worker.Options{
 		MaxConcurrentActivityExecutionSize: maxTurns,
 		WorkerStopTimeout:                  stopTimeout,
+		OnFatalError:                       c.OnFatalError,
 	})
 	Register(w, &activities.Activities{Connections: c.Connections, Transcripts: c.Transcripts})
 	return w
 }
 
-// Register makes all workflows and activities known to a worker, a test
-// environment or a replayer.
+// Register makes all workflows and activities known to a worker or a test
+// environment.
 func Register(r worker.Registry, a *activities.Activities) {
-	r.RegisterWorkflow(workflows.AgentTask)
+	RegisterWorkflows(r)
 	r.RegisterActivity(a)
+}
+
+// RegisterWorkflows makes all workflows known, to a replayer for example.
+func RegisterWorkflows(r interface{ RegisterWorkflow(workflow any) }) {
+	r.RegisterWorkflow(workflows.AgentTask)
 }

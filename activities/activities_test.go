@@ -1,0 +1,265 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/errand-dev/errand/provider"
+)
+
+var acts *Activities // names activities
+
+func TestASessionIsMadeAndDeleted(t *testing.T) {
+	p := localVendor(t, nil)
+	env := environment(activitiesOn(p))
+
+	s, err := perform[Session](t, env, acts.CreateSession, CreateSessionInput{TaskID: "t-1", Connection: connection})
+	require.NoError(t, err)
+	require.NotEmpty(t, s.ViewURL)
+	all, err := p.Sessions(t.Context())
+	require.NoError(t, err)
+	require.Len(t, all, 1)
+	require.Equal(t, s.ID, all[0].ID)
+	require.Equal(t, "script", all[0].Agent, "the agent of the connection")
+
+	deletion := DeleteSessionInput{Connection: connection, SessionID: s.ID, Snapshot: provider.SnapshotFilesystem, SaveAsDefault: true}
+	first, err := perform[DeleteSessionOutput](t, env, acts.DeleteSession, deletion)
+	require.NoError(t, err)
+	require.Equal(t, DeleteSessionOutput{Found: true}, first)
+	second, err := perform[DeleteSessionOutput](t, env, acts.DeleteSession, deletion)
+	require.NoError(t, err)
+	require.Equal(t, DeleteSessionOutput{Found: false}, second, "a second run finds nothing to do")
+}
+
+// request is what a vendor was asked.
+type request struct{ method, target, body string }
+
+// recordingVendor answers everything with body and tells what it was asked.
+func recordingVendor(t *testing.T, body string) (provider.Provider, *request) {
+	t.Helper()
+	var got request
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var sent strings.Builder
+		_ = r.Write(&sent)
+		_, content, _ := strings.Cut(sent.String(), "\r\n\r\n")
+		got = request{method: r.Method, target: r.URL.RequestURI(), body: content}
+		fmt.Fprint(w, body)
+	}))
+	t.Cleanup(server.Close)
+	return vendorAt(t, server.URL), &got
+}
+
+func TestCreateSessionHandsOnWhatToRestore(t *testing.T) {
+	p, got := recordingVendor(t, `{"session_id":"s-1","agent_name":"agi-0","status":"ready","vnc_url":"https://vnc.example/1"}`)
+	s, err := perform[Session](t, environment(activitiesOn(p)), acts.CreateSession, CreateSessionInput{
+		TaskID: "t-1", Connection: connection, Agent: "agi-0", RestoreSession: "s-0", RestoreDefaultUser: "u-0",
+	})
+	require.NoError(t, err)
+	require.Equal(t, Session{ID: "s-1", ViewURL: "https://vnc.example/1"}, s)
+	require.Equal(t, http.MethodPost, got.method)
+	require.JSONEq(t, `{"agent_name":"agi-0","restore_from_session_id":"s-0","restore_default_environment_from_user_id":"u-0"}`, got.body)
+}
+
+func TestDeleteSessionHandsOnWhatToKeep(t *testing.T) {
+	p, got := recordingVendor(t, `{"success":true,"deleted":true}`)
+	_, err := perform[DeleteSessionOutput](t, environment(activitiesOn(p)), acts.DeleteSession, DeleteSessionInput{
+		Connection: connection, SessionID: "s-1", Snapshot: provider.SnapshotMemory, SaveAsDefault: true,
+	})
+	require.NoError(t, err)
+	require.Equal(t, request{method: http.MethodDelete, target: "/v1/sessions/s-1?save_as_default=true&save_snapshot_mode=memory"}, *got)
+}
+
+func TestAMessageIsSentOnceHoweverOftenTheActivityRuns(t *testing.T) {
+	for name, test := range map[string]struct {
+		first     func(http.ResponseWriter, *http.Request, http.Handler) // answers the first POST
+		foundThen bool
+	}{
+		"the reply is lost": {
+			first: func(_ http.ResponseWriter, r *http.Request, vendor http.Handler) {
+				vendor.ServeHTTP(httptest.NewRecorder(), r)
+				panic(http.ErrAbortHandler) // cuts the connection
+			},
+			foundThen: true,
+		},
+		"the reply is an error after the effect": {
+			first: func(w http.ResponseWriter, r *http.Request, vendor http.Handler) {
+				vendor.ServeHTTP(httptest.NewRecorder(), r)
+				http.Error(w, "gateway timeout", http.StatusGatewayTimeout)
+			},
+			foundThen: true,
+		},
+		"the reply is an error before the effect": {
+			first: func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+				http.Error(w, "overloaded", http.StatusServiceUnavailable)
+			},
+		},
+		"the message was not queued": {
+			first: func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+				fmt.Fprint(w, `{"success":false,"message":"queue is full"}`)
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var posts atomic.Int32
+			p := localVendor(t, func(w http.ResponseWriter, r *http.Request, vendor http.Handler) {
+				if strings.HasSuffix(r.URL.Path, "/message") && posts.Add(1) == 1 {
+					test.first(w, r, vendor)
+					return
+				}
+				vendor.ServeHTTP(w, r)
+			})
+			session := newSession(t, p, "")
+			env := environment(activitiesOn(p))
+			in := SendMessageInput{Connection: connection, SessionID: session, Text: "think a; wait 1h", StartURL: "https://shop.example/p/42"}
+
+			_, err := perform[SendMessageOutput](t, env, acts.SendMessage, in)
+			requireType(t, err, ErrTypeUnavailable, true)
+			for range 2 {
+				out, err := perform[SendMessageOutput](t, env, acts.SendMessage, in)
+				require.NoError(t, err)
+				require.Equal(t, test.foundThen, out.Found)
+				test.foundThen = true // whatever the second run did, the third has nothing to do
+			}
+
+			progress, err := p.Read(t.Context(), session, "")
+			require.NoError(t, err)
+			var users []string
+			for _, e := range progress.Entries {
+				if e.Type == provider.EntryUser {
+					users = append(users, e.Text)
+				}
+			}
+			require.Equal(t, []string{in.Text}, users)
+		})
+	}
+}
+
+func TestTheSameAnswerTwiceIsTwoMessages(t *testing.T) {
+	p := localVendor(t, nil)
+	env := environment(activitiesOn(p))
+	session := newSession(t, p, "ask one; ask two; finish ok")
+	var after provider.Watermark
+	for range 2 {
+		var asked provider.Progress
+		require.Eventually(t, func() bool {
+			var err error
+			asked, err = p.Read(t.Context(), session, after)
+			return err == nil && asked.Outcome != nil
+		}, patient, pollEvery)
+		after = asked.Cursor
+		out, err := perform[SendMessageOutput](t, env, acts.SendMessage,
+			SendMessageInput{Connection: connection, SessionID: session, Text: "yes", After: after})
+		require.NoError(t, err)
+		require.False(t, out.Found)
+	}
+	require.Eventually(t, func() bool {
+		done, err := p.Read(t.Context(), session, after)
+		return err == nil && done.Outcome != nil && done.Outcome.Kind == provider.OutcomeFinished
+	}, patient, pollEvery)
+}
+
+func TestASessionIsPausedResumedAndCancelled(t *testing.T) {
+	p := localVendor(t, nil)
+	env := environment(activitiesOn(p))
+	in := SessionInput{Connection: connection, SessionID: newSession(t, p, "wait 1h")}
+	state := func() provider.State {
+		progress, err := p.Read(t.Context(), in.SessionID, "")
+		require.NoError(t, err)
+		return progress.State
+	}
+	for _, step := range []struct {
+		activity any
+		want     provider.State
+	}{
+		{acts.ResumeSession, provider.StateWorking}, // not paused
+		{acts.PauseSession, provider.StatePaused},
+		{acts.PauseSession, provider.StatePaused},
+		{acts.ResumeSession, provider.StateWorking},
+		{acts.CancelSession, provider.StateIdle},
+		{acts.CancelSession, provider.StateIdle},
+	} {
+		_, err := perform[struct{}](t, env, step.activity, in)
+		require.NoError(t, err)
+		require.Equal(t, step.want, state())
+	}
+}
+
+func TestWhatASessionThatIsGoneMeansToEachActivity(t *testing.T) {
+	p := localVendor(t, nil)
+	env := environment(activitiesOn(p))
+	gone := SessionInput{Connection: connection, SessionID: newSession(t, p, "")}
+	_, err := p.Delete(t.Context(), gone.SessionID, provider.DeleteRequest{})
+	require.NoError(t, err)
+
+	for _, activity := range []any{acts.PauseSession, acts.ResumeSession} {
+		_, err := perform[struct{}](t, env, activity, gone)
+		requireType(t, err, ErrTypeSessionGone, false)
+	}
+	_, err = perform[struct{}](t, env, acts.CancelSession, gone)
+	require.NoError(t, err, "a session that is gone does nothing any more")
+	_, err = perform[SendMessageOutput](t, env, acts.SendMessage,
+		SendMessageInput{Connection: connection, SessionID: gone.SessionID, Text: "go"})
+	requireType(t, err, ErrTypeSessionGone, false)
+	_, err = perform[Turn](t, env, acts.AwaitTurn, awaitIn(gone.SessionID))
+	requireType(t, err, ErrTypeSessionGone, false)
+}
+
+// without is a vendor that lacks the calls about a turn under way.
+type without struct{ provider.Provider }
+
+func (without) Pause(_ context.Context, _ string) error  { return provider.ErrUnsupported }
+func (without) Resume(_ context.Context, _ string) error { return provider.ErrUnsupported }
+func (without) Cancel(_ context.Context, _ string) error { return provider.ErrUnsupported }
+func (without) Delete(_ context.Context, _ string, _ provider.DeleteRequest) (provider.Deletion, error) {
+	return provider.Deletion{}, provider.ErrUnsupported
+}
+
+func TestACallThatTheVendorLacksIsFinal(t *testing.T) {
+	env := environment(activitiesOn(without{}))
+	in := SessionInput{Connection: connection, SessionID: "s-1"}
+	for _, activity := range []any{acts.PauseSession, acts.ResumeSession, acts.CancelSession} {
+		_, err := perform[struct{}](t, env, activity, in)
+		requireType(t, err, ErrTypeUnsupported, false)
+	}
+	_, err := perform[DeleteSessionOutput](t, env, acts.DeleteSession, DeleteSessionInput{Connection: connection, SessionID: "s-1"})
+	requireType(t, err, ErrTypeUnsupported, false)
+}
+
+func TestNoActivityRunsOnAConnectionThatIsNotThere(t *testing.T) {
+	const elsewhere = "elsewhere"
+	env := environment(activitiesOn(nil))
+	for name, run := range map[string]func() error{
+		"CreateSession": func() error {
+			_, err := perform[Session](t, env, acts.CreateSession, CreateSessionInput{Connection: elsewhere})
+			return err
+		},
+		"SendMessage": func() error {
+			_, err := perform[SendMessageOutput](t, env, acts.SendMessage, SendMessageInput{Connection: elsewhere})
+			return err
+		},
+		"PauseSession": func() error {
+			_, err := perform[struct{}](t, env, acts.PauseSession, SessionInput{Connection: elsewhere})
+			return err
+		},
+		"DeleteSession": func() error {
+			_, err := perform[DeleteSessionOutput](t, env, acts.DeleteSession, DeleteSessionInput{Connection: elsewhere})
+			return err
+		},
+		"AwaitTurn": func() error {
+			_, err := perform[Turn](t, env, acts.AwaitTurn, AwaitTurnInput{Connection: elsewhere})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			app := requireType(t, run(), ErrTypeUnknownConnection, false)
+			require.Contains(t, app.Message(), `there is no connection "elsewhere" here (there is shop)`)
+		})
+	}
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"io"
+	"log/slog"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
+
+	"github.com/errand-dev/errand/devserver"
+	"github.com/errand-dev/errand/provider"
+	"github.com/errand-dev/errand/starter"
+	"github.com/errand-dev/errand/worker"
+)
+
+// connection is the name of the one connection of every measurement.
+const connection = "bench"
+
+// temporalDefaults are Temporal's own SQLite settings: none.
+var temporalDefaults = map[string]string{}
+
+func searchAttributes() map[string]enumspb.IndexedValueType {
+	return map[string]enumspb.IndexedValueType{
+		"ErrandStatus":     enumspb.INDEXED_VALUE_TYPE_KEYWORD,
+		"ErrandConnection": enumspb.INDEXED_VALUE_TYPE_KEYWORD,
+		"ErrandBatch":      enumspb.INDEXED_VALUE_TYPE_KEYWORD,
+		"ErrandLabels":     enumspb.INDEXED_VALUE_TYPE_KEYWORD_LIST,
+	}
+}
+
+func dial(address string) (client.Client, error) {
+	return client.Dial(client.Options{HostPort: address, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
+}
+
+func newConnections(sessions string) (*provider.Set, error) {
+	return provider.NewSet(provider.Connection{Name: connection, Provider: "agi", BaseURL: sessions, Agent: "script"})
+}
+
+// playEngine is engine and worker in one process, as in `errand dev`.
+func playEngine(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("engine", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	dir := flags.String("dir", "", "")
+	sessions := flags.String("sessions", "", "")
+	defaults := flags.Bool("defaults", false, "")
+	noWorker := flags.Bool("no-worker", false, "")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	o := devserver.Options{Dir: *dir, SearchAttributes: searchAttributes()}
+	if *defaults {
+		o.Pragmas = temporalDefaults
+	}
+	server, err := devserver.Start(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = server.Stop() }()
+	if !*noWorker {
+		c, err := dial(server.Address())
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		stop, err := startWorker(c, *sessions)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	if err := say(server.Address()); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// playWorker is a worker on its own: worker TEMPORAL SESSIONS.
+func playWorker(ctx context.Context, args []string) error {
+	c, err := dial(args[0])
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	stop, err := startWorker(c, args[1])
+	if err != nil {
+		return err
+	}
+	defer stop()
+	if err := say("ready"); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
+}
+
+func startWorker(c client.Client, sessions string) (stop func(), err error) {
+	connections, err := newConnections(sessions)
+	if err != nil {
+		return nil, err
+	}
+	w := worker.New(worker.Config{Client: c, Connections: connections})
+	return w.Stop, w.Start()
+}
+
+// rig is a session server and an engine with a worker, each in a process of
+// its own, and our client to them.
+type rig struct {
+	sessions, engine *part
+	sessionsURL      string
+	temporal         string
+	client           client.Client
+	*starter.Client
+}
+
+func newRig(ctx context.Context, dir string, engineFlags ...string) (*rig, error) {
+	r := &rig{}
+	var err error
+	if r.sessions, err = start(ctx, &r.sessionsURL, "sessions", dir+"/sessions"); err != nil {
+		return nil, err
+	}
+	args := append([]string{"-dir", dir + "/engine", "-sessions", r.sessionsURL}, engineFlags...)
+	if r.engine, err = start(ctx, &r.temporal, "engine", args...); err != nil {
+		r.sessions.stop()
+		return nil, err
+	}
+	if r.client, err = dial(r.temporal); err != nil {
+		r.engine.stop()
+		r.sessions.stop()
+		return nil, err
+	}
+	r.Client = starter.New(r.client, starter.Options{})
+	time.Sleep(2 * time.Second) // until the first polls wait, as they do all day
+	return r, nil
+}
+
+func (r *rig) close() {
+	r.client.Close()
+	r.engine.stop()
+	r.sessions.stop()
+}

@@ -1,0 +1,23 @@
+// Package e2e tests the whole of Errand as its users meet it: the errand
+// command in processes of its own, on the embedded engine, with the real
+// session server, killed and started again.
+//
+// The test binary is the errand command too, under an environment variable:
+// what is tested is what was built, and with -race all of it is checked.
+package e2e
+
+import (
+	"os"
+	"testing"
+
+	"github.com/errand-dev/errand/internal/cli"
+)
+
+const playErrand = "ERRAND_E2E_PLAY_ERRAND"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(playErrand) != "" {
+		os.Exit(cli.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}

@@ -1,0 +1,139 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/errand-dev/errand/internal/config"
+	"github.com/errand-dev/errand/internal/engine"
+)
+
+func (a *app) devCommand() *cobra.Command {
+	var o engine.TemporalOptions
+	c := &cobra.Command{
+		Use:   "dev",
+		Short: "Run everything in one process: Temporal with its Web UI, sessions, a worker",
+		Long: "Runs everything in one process until it is interrupted: a Temporal server with\n" +
+			"its Web UI, the local session server, and a worker. Commands with the same data\n" +
+			"directory use them.",
+		Example: example(`dev`, `dev --port 7240 --ui-port 8240`),
+		Args:    exactly(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.dev(c.Context(), o)
+		},
+	}
+	c.Flags().IntVar(&o.Port, "port", 0, "`PORT` of the Temporal server (default: 7233 if it is free)")
+	c.Flags().IntVar(&o.UIPort, "ui-port", 0, "`PORT` of its Web UI (default: 8233 if it is free)")
+	return c
+}
+
+// The ports at which tools look for a Temporal server on this machine.
+const (
+	usualPort   = 7233
+	usualUIPort = 8233
+)
+
+func (a *app) dev(ctx context.Context, o engine.TemporalOptions) (err error) {
+	c, err := a.load()
+	if err != nil {
+		return err
+	}
+	if c.Temporal.Named {
+		a.note("%s is configured, but dev runs a server of its own; other commands go to the one configured", c.Temporal)
+		c.Temporal = config.Temporal{Namespace: c.Temporal.Namespace}
+	}
+	o.UI = true
+	if o.Port, err = portOr(o.Port, usualPort, "--port"); err != nil {
+		return err
+	}
+	if o.UIPort, err = portOr(o.UIPort, usualUIPort, "--ui-port"); err != nil {
+		return err
+	}
+	logger := a.logger(slog.LevelInfo)
+	l, err := a.open(ctx, c, linkOptions{logger: logger, temporal: o})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	if t := l.engine.Temporal(); !l.ownsTemporal() {
+		return usagef("process %d runs the Temporal server of %s already, at %s: end it, or choose another --data-dir", t.PID, c.DataDir, t.Address)
+	}
+	if _, err := l.connections.Provider(config.Local); err != nil {
+		return err
+	}
+	warnOfMissingKeys(c, logger)
+	if err := a.printServers(l); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	a.note("stopping; open tasks go on when errand runs again")
+	return nil
+}
+
+// portOr checks a port that was asked for, or takes the usual one if it is
+// free. 0 leaves the choice to the engine.
+func portOr(asked, usual int, flag string) (int, error) {
+	port := asked
+	if asked == 0 {
+		port = usual
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err == nil {
+		return port, l.Close()
+	}
+	if asked == 0 {
+		return 0, nil
+	}
+	return 0, usagef("%s %d cannot be used: %w", flag, asked, err)
+}
+
+// warnOfMissingKeys names the connections that cannot be used.
+func warnOfMissingKeys(c *config.Config, logger *slog.Logger) {
+	for _, connection := range c.Connections {
+		if _, err := connection.Secret(); err != nil {
+			logger.Warn("tasks of this connection will fail", "connection", connection.Name, "error", err)
+		}
+	}
+}
+
+// servers are the addresses of what dev runs.
+type servers struct {
+	Temporal  string `json:"temporal"` // host:port
+	Namespace string `json:"namespace"`
+	WebUI     string `json:"web_ui"`
+	Sessions  string `json:"sessions"`
+	Shop      string `json:"shop"`
+	DataDir   string `json:"data_dir"`
+	PID       int    `json:"pid"`
+}
+
+func (a *app) printServers(l *link) error {
+	t := l.engine.Temporal()
+	s := servers{
+		Temporal: t.Address, Namespace: l.config.Temporal.Namespace, WebUI: "http://" + t.UIAddress,
+		DataDir: l.config.DataDir, PID: os.Getpid(),
+	}
+	if local := l.connections.sessions(); local.BaseURL != "" {
+		s.Sessions, s.Shop = local.BaseURL, local.BaseURL+"/shop/"
+	}
+	if a.flags.output != outputText {
+		return a.printJSON(s)
+	}
+	rows := [][]string{{"Web UI", s.WebUI}}
+	if s.Sessions != "" {
+		rows = append(rows, []string{"Sessions", s.Sessions}, []string{"Demo shop", s.Shop + " (to agents http://shop.localhost/)"})
+	}
+	rows = append(rows, []string{"Data", s.DataDir})
+	if err := table(a.out, []string{"Temporal", fmt.Sprintf("%s (namespace %s)", s.Temporal, s.Namespace)}, rows); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(a.out, "\nTry: %s\n", a.again("run", "--url", "http://shop.localhost/teapot", "Report the product's name and price"))
+	return err
+}

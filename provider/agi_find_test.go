@@ -1,0 +1,70 @@
+package provider
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestFindKnowsWhetherAMessageHasArrived(t *testing.T) {
+	const after = "5"
+	for name, test := range map[string]struct {
+		answer string
+		want   bool
+	}{
+		"our own words": {
+			answer: listOf("running", messageOf(6, "USER", `"blue, please"`)), want: true,
+		},
+		"our own words as an object": {
+			answer: listOf("running", messageOf(6, "USER", `{"text":"blue, please"}`)), want: true,
+		},
+		"our own words, and the agent is done with them": {
+			answer: listOf("finished", messageOf(6, "USER", `"blue, please"`), messageOf(7, "DONE", `"ok"`)), want: true,
+		},
+		"our own words beside those of another": {
+			answer: listOf("running", messageOf(6, "USER", `"red"`), messageOf(7, "USER", `"blue, please"`)), want: true,
+		},
+		"nothing": {
+			answer: listOf("waiting_for_input"), want: false,
+		},
+		"the same words before the watermark": {
+			answer: listOf("running", messageOf(4, "USER", `"blue, please"`)), want: false,
+		},
+		"words of another": {
+			answer: listOf("waiting_for_input", messageOf(6, "USER", `"red"`)), want: false,
+		},
+		"words of another, on which the agent works": {
+			answer: listOf("running", messageOf(6, "USER", `"red"`), messageOf(7, "THOUGHT", `"red it is"`)), want: false,
+		},
+		"an agent at work where the vendor keeps no words of users": {
+			answer: listOf("running", messageOf(6, "THOUGHT", `"blue it is"`)), want: true,
+		},
+		"an agent at work that has said nothing yet": {
+			answer: listOf("running"), want: false,
+		},
+		"a log line that came late": {
+			answer: listOf("running", messageOf(6, "LOG", `"saved"`)), want: false,
+		},
+		"a thought that came late, in a session at rest": {
+			answer: listOf("waiting_for_input", messageOf(6, "THOUGHT", `"hm"`)), want: false,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := answering(t, http.StatusOK, test.answer).Find(t.Context(), sessionID, Message{Text: "blue, please"}, after)
+			require.NoError(t, err)
+			require.Equal(t, test.want, got)
+		})
+	}
+}
+
+func TestFindAsksForWhatSanitisingMightHide(t *testing.T) {
+	p := vendor(t, func(w http.ResponseWriter, r *http.Request) {
+		require.Equal(t, "/v1/sessions/"+sessionID+"/messages", r.URL.Path)
+		require.Equal(t, "after_id=5&sanitize=false", r.URL.Query().Encode())
+		fmt.Fprint(w, listOf("running"))
+	})
+	_, err := p.Find(t.Context(), sessionID, Message{Text: "go"}, "5")
+	require.NoError(t, err)
+}

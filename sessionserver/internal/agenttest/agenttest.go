@@ -1,0 +1,113 @@
+// Package agenttest runs agents without a session server, for their tests.
+package agenttest
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/errand-dev/errand/sessionserver/agent"
+)
+
+// Session runs an agent turn by turn and remembers what the agent said.
+type Session struct {
+	Agent  agent.Agent
+	ID     string
+	Said   []string        // thoughts and logs, "think: …" and "log: …"
+	Waited []time.Duration // waits, which take no time here
+	State  json.RawMessage
+	// StopAt ends a turn, as a crash would, in place of the thought, log or
+	// wait with this index (counted from 1); 0 never does.
+	StopAt int
+
+	turn    agent.Turn
+	calls   int
+	unsaved json.RawMessage
+}
+
+// Send gives the agent a message; answering if the last outcome was a question.
+func (s *Session) Send(text, startURL string, answering bool) agent.Outcome {
+	content, err := json.Marshal(text)
+	if err != nil {
+		return agent.Failed(err.Error())
+	}
+	s.turn = agent.Turn{
+		SessionID: s.ID,
+		StartURL:  s.turn.StartURL,
+		Message:   agent.Message{ID: s.turn.Message.ID + 2, Type: agent.User, Content: content, StartURL: startURL},
+		Answering: answering,
+	}
+	if startURL != "" {
+		s.turn.StartURL = startURL
+	}
+	return s.Again()
+}
+
+// Again runs the last turn again, as after a crash.
+func (s *Session) Again() agent.Outcome {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	turn := s.turn
+	turn.State = s.State
+	turn.Host = &host{Session: s, cancel: cancel}
+	s.calls, s.unsaved = 0, nil
+	outcome := s.Agent.Run(ctx, &turn)
+	if ctx.Err() == nil && s.unsaved != nil {
+		s.State = s.unsaved
+	}
+	return outcome
+}
+
+// host is the session's side of one turn.
+type host struct {
+	*Session
+	cancel context.CancelFunc
+}
+
+func (h *host) act(ctx context.Context) error {
+	if h.calls++; h.calls == h.StopAt {
+		h.cancel()
+	}
+	if ctx.Err() == nil && h.unsaved != nil {
+		h.State, h.unsaved = h.unsaved, nil
+	}
+	return ctx.Err()
+}
+
+// Think implements [agent.Host].
+func (h *host) Think(ctx context.Context, text string) error {
+	err := h.act(ctx)
+	if err == nil {
+		h.Said = append(h.Said, "think: "+text)
+	}
+	return err
+}
+
+// Log implements [agent.Host].
+func (h *host) Log(ctx context.Context, text string) error {
+	err := h.act(ctx)
+	if err == nil {
+		h.Said = append(h.Said, "log: "+text)
+	}
+	return err
+}
+
+// Wait implements [agent.Host].
+func (h *host) Wait(ctx context.Context, d time.Duration) error {
+	// A wait writes the state first and can be interrupted only after that.
+	if h.unsaved != nil {
+		h.State, h.unsaved = h.unsaved, nil
+	}
+	err := h.act(ctx)
+	if err == nil {
+		h.Waited = append(h.Waited, d)
+	}
+	return err
+}
+
+// Save implements [agent.Host].
+func (h *host) Save(state any) error {
+	data, err := json.Marshal(state)
+	h.unsaved = data
+	return err
+}

@@ -1,0 +1,74 @@
+package sessions
+
+import (
+	"time"
+
+	"github.com/errand-dev/errand/sessionserver/agent"
+)
+
+// Mark names an event that is no message.
+type Mark string
+
+// The marks in a session's log.
+const (
+	Paused    Mark = "paused"
+	Resumed   Mark = "resumed"
+	Cancelled Mark = "cancelled"
+)
+
+// Event is one entry of a session's log: a message, or a mark. A session's
+// status follows from its events alone.
+type Event struct {
+	At      time.Time     `json:"at"`
+	Mark    Mark          `json:"mark,omitempty"`
+	Message agent.Message `json:"message,omitzero"` // zero when Mark is set
+}
+
+// Phase is where the current task of a session stands.
+type Phase string
+
+// The phases of a session's task.
+const (
+	Ready    Phase = "ready"    // no task yet, or the last one was cancelled
+	Running  Phase = "running"  // the agent works
+	Waiting  Phase = "waiting"  // the agent waits for an answer
+	Finished Phase = "finished" // the last task has a result
+	Failed   Phase = "failed"   // the last task failed
+)
+
+// Status is the phase of a session's task, and whether it is held.
+type Status struct {
+	Phase  Phase
+	Paused bool
+}
+
+// Active says that there is a task which is neither finished, failed nor cancelled.
+func (s Status) Active() bool { return s.Phase == Running || s.Phase == Waiting }
+
+// Over says that the last task came to its own end.
+func (s Status) Over() bool { return s.Phase == Finished || s.Phase == Failed }
+
+// after is the status that follows an event.
+func (s Status) after(e Event) Status {
+	switch e.Mark {
+	case Paused:
+		s.Paused = true
+		return s
+	case Resumed:
+		s.Paused = false
+		return s
+	case Cancelled:
+		return Status{Phase: Ready}
+	}
+	switch e.Message.Type {
+	case agent.User:
+		s.Phase = Running
+	case agent.Question:
+		s.Phase = Waiting
+	case agent.Done:
+		s.Phase = Finished
+	case agent.Error:
+		s.Phase = Failed
+	}
+	return s
+}
