@@ -214,5 +214,8 @@ func (a *Activities) AwaitTurn(ctx context.Context, in AwaitTurnInput) (Turn, er
 // heartbeatInterval leaves a sixth of the timeout for a late heartbeat, and is
 // longer than the SDK's own throttle of four fifths, so none is held back.
 func heartbeatInterval(ctx context.Context) time.Duration {
-	return activity.GetInfo(ctx).HeartbeatTimeout * 5 / 6
+	if timeout := activity.GetInfo(ctx).HeartbeatTimeout; timeout > 0 {
+		return timeout * 5 / 6
+	}
+	return time.Minute // nobody waits for it, but a cancellation comes with its reply
 }

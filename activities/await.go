@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -13,8 +14,12 @@ import (
 )
 
 const (
-	readTimeout   = 30 * time.Second // of one Read
-	readAgainSoon = 500 * time.Millisecond
+	readTimeout = 30 * time.Second // of one Read
+
+	// A turn that may have ended is looked at again soon, and then less and
+	// less soon: the vendor may never say more about it.
+	settleAtFirst = 500 * time.Millisecond
+	settleAtMost  = 15 * time.Second
 
 	// idleGrace is how long a session may look idle before its turn counts as
 	// ended without an outcome: a message may wait in a queue while the state
@@ -41,10 +46,10 @@ type turnWatch struct {
 	in AwaitTurnInput
 
 	turnProgress
-	state     provider.State
-	idleSince time.Time // zero while the session is not idle
-
-	unsettled bool // read again soon
+	lastEntry   string         // id of the newest entry read; empty: none yet
+	state       provider.State // empty: not read yet
+	idleSince   time.Time      // zero while the session is not idle
+	settleDelay time.Duration  // until the next look at a turn that may have ended; 0: it has not
 
 	failingSince time.Time // zero while reading works
 	retryDelay   time.Duration
@@ -96,7 +101,8 @@ func (w *turnWatch) run(ctx context.Context, p provider.Provider) (Turn, error) 
 				next.Stop()
 				return Turn{}, w.handOver(activityCtx)
 			case <-ctx.Done():
-				read = true // read returns the reason
+				next.Stop()
+				return w.ended(activityCtx, ctx, nil, ctx.Err())
 			}
 		}
 		next.Stop()
@@ -144,10 +150,11 @@ func (w *turnWatch) wait(waker *provider.Waker) time.Duration {
 	if !w.failingSince.IsZero() {
 		return w.retryDelay
 	}
-	if w.unsettled {
-		return readAgainSoon
+	delay := min(waker.Interval(), w.beatEvery*2/3) // each heartbeat wants a read before it
+	if w.settleDelay > 0 {
+		return min(w.settleDelay, delay)
 	}
-	return min(waker.Interval(), w.beatEvery*2/3) // each heartbeat wants a read before it
+	return delay
 }
 
 // read asks once what is new. It returns a turn when the turn has ended, an
@@ -160,6 +167,7 @@ func (w *turnWatch) read(ctx context.Context, p provider.Provider) (*Turn, error
 		return nil, w.failed(ctx, err)
 	}
 	w.failingSince, w.retryDelay, w.fresh = time.Time{}, 0, true
+	progress.Entries = w.news(progress.Entries)
 
 	if w.a.Transcripts != nil && len(progress.Entries) > 0 {
 		if err := w.a.Transcripts.Append(w.in.TaskID, progress.Entries); err != nil {
@@ -168,22 +176,44 @@ func (w *turnWatch) read(ctx context.Context, p provider.Provider) (*Turn, error
 	}
 	w.advance(progress, time.Now())
 	if o := progress.Outcome; o != nil {
-		return &Turn{Outcome: o.Kind, Text: boundTo(o.Text, longestAnswer), Result: o.Result, Cursor: progress.Cursor}, nil
+		turn := &Turn{Outcome: o.Kind, Result: o.Result, Cursor: progress.Cursor}
+		if o.Kind != provider.OutcomeFinished { // whose text is the result once more
+			turn.Text = boundTo(o.Text, longestAnswer)
+		}
+		return turn, nil
 	}
 	return nil, w.stuck(progress, time.Now())
 }
 
+// news leaves out the entries that an earlier read gave already.
+func (w *turnWatch) news(entries []provider.Entry) []provider.Entry {
+	known := slices.IndexFunc(entries, func(e provider.Entry) bool { return e.ID == w.lastEntry })
+	entries = entries[known+1:]
+	if len(entries) > 0 {
+		w.lastEntry = entries[len(entries)-1].ID
+	}
+	return entries
+}
+
 // advance notes what moved. A paused session is meant to stand still.
 func (w *turnWatch) advance(p provider.Progress, now time.Time) {
-	if len(p.Entries) > 0 || p.State != w.state || p.State == provider.StatePaused {
+	stateMoved := w.state != "" && w.state != p.State
+	if len(p.Entries) > 0 || stateMoved || p.State == provider.StatePaused {
 		w.LastProgress = now
 	}
-	w.state, w.Cursor, w.unsettled = p.State, p.Cursor, p.Unsettled
-	switch {
-	case p.State != provider.StateIdle && p.State != provider.StateFailed:
+	w.state, w.Cursor = p.State, p.Cursor
+	if p.Unsettled {
+		w.settleDelay = min(max(2*w.settleDelay, settleAtFirst), settleAtMost)
+	} else {
+		w.settleDelay = 0
+	}
+	switch p.State {
+	case provider.StateIdle, provider.StateFailed, provider.StateGone:
+		if w.idleSince.IsZero() || len(p.Entries) > 0 {
+			w.idleSince = now
+		}
+	default:
 		w.idleSince = time.Time{}
-	case w.idleSince.IsZero() || len(p.Entries) > 0:
-		w.idleSince = now
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.temporal.io/sdk/temporal"
 
@@ -46,31 +47,33 @@ func convertError(connection string, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
-	if errors.Is(err, provider.ErrUnsupported) {
-		return finalError(ErrTypeUnsupported, err.Error())
-	}
 	var unknown *provider.UnknownConnectionError
 	if errors.As(err, &unknown) {
 		return finalError(ErrTypeUnknownConnection, err.Error())
 	}
 	var e *provider.Error
 	if !errors.As(err, &e) {
-		return retryableError(ErrTypeUnavailable, err, temporal.ApplicationErrorOptions{})
+		message := fmt.Sprintf("connection %q: %s", connection, err)
+		if errors.Is(err, provider.ErrUnsupported) {
+			return finalError(ErrTypeUnsupported, message)
+		}
+		return retryableError(ErrTypeUnavailable, message, 0)
 	}
+	message := fmt.Sprintf("connection %q: %s", connection, e)
 	switch e.Kind {
 	case provider.ErrorUnauthorized:
 		return finalError(ErrTypeUnauthorized, fmt.Sprintf(
 			"connection %q: the vendor refused the key (%s): check api_key and its rights", connection, e))
 	case provider.ErrorInvalid:
-		return finalError(ErrTypeInvalidRequest, fmt.Sprintf("connection %q: %s", connection, e))
+		return finalError(ErrTypeInvalidRequest, message)
 	case provider.ErrorNotFound:
-		return finalError(ErrTypeSessionGone, fmt.Sprintf("connection %q: %s: the session expired or was deleted by someone else", connection, e))
+		return finalError(ErrTypeSessionGone, message+": the session expired or was deleted by someone else")
 	case provider.ErrorBusy:
-		return retryableError(ErrTypeBusy, e, temporal.ApplicationErrorOptions{})
+		return retryableError(ErrTypeBusy, message, e.RetryAfter)
 	case provider.ErrorRateLimited:
-		return retryableError(ErrTypeRateLimited, e, temporal.ApplicationErrorOptions{NextRetryDelay: e.RetryAfter})
+		return retryableError(ErrTypeRateLimited, message, e.RetryAfter)
 	default:
-		return retryableError(ErrTypeUnavailable, e, temporal.ApplicationErrorOptions{NextRetryDelay: e.RetryAfter})
+		return retryableError(ErrTypeUnavailable, message, e.RetryAfter)
 	}
 }
 
@@ -78,8 +81,9 @@ func finalError(errType, message string) error {
 	return temporal.NewNonRetryableApplicationError(bound(message), errType, nil)
 }
 
-func retryableError(errType string, err error, o temporal.ApplicationErrorOptions) error {
-	return temporal.NewApplicationErrorWithOptions(bound(err.Error()), errType, o)
+// retryableError is tried again after that delay; 0: after the retry policy's.
+func retryableError(errType, message string, after time.Duration) error {
+	return temporal.NewApplicationErrorWithOptions(bound(message), errType, temporal.ApplicationErrorOptions{NextRetryDelay: after})
 }
 
 // IsType reports whether err is an application error of that type.

@@ -27,13 +27,13 @@ const (
 )
 
 // only is the one connection that there is.
-type only struct{ provider.Provider }
+type only struct{ p provider.Provider }
 
 func (o only) Provider(name string) (provider.Provider, error) {
 	if name != connection {
 		return nil, &provider.UnknownConnectionError{Name: name, Known: []string{connection}}
 	}
-	return o.Provider, nil
+	return o.p, nil
 }
 
 func activitiesOn(p provider.Provider) *Activities { return &Activities{Connections: only{p}} }

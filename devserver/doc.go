@@ -11,5 +11,5 @@
 //
 // The server writes to neither stdout nor stderr, installs no signal handlers
 // and never ends the process. Importing the package links the whole Temporal
-// server, about 100 MB, so only commands and tests should.
+// server, well over 100 MB, so only commands and tests should.
 package devserver

@@ -7,6 +7,7 @@
 package e2e
 
 import (
+	"context"
 	"os"
 	"testing"
 
@@ -17,7 +18,7 @@ const playErrand = "ERRAND_E2E_PLAY_ERRAND"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(playErrand) != "" {
-		os.Exit(cli.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+		os.Exit(cli.Main(context.Background(), os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
 	}
 	os.Exit(m.Run())
 }

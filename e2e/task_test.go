@@ -14,7 +14,7 @@ func TestTheMainJobReportsWhatThePageSays(t *testing.T) {
 
 	got := parse[task](t, out)
 	require.Equal(t, "completed", got.Status)
-	require.JSONEq(t, `{"name":"Blue Teapot","price":24.5}`, string(got.Result))
+	require.JSONEq(t, `{"name":"Blue Teapot","price":24.50,"currency":"EUR"}`, string(got.Result))
 	require.Equal(t, "agent-task-"+got.ID, got.WorkflowID)
 	require.Equal(t, "local", got.Connection)
 	require.Equal(t, "agi", got.Provider)

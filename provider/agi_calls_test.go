@@ -132,7 +132,7 @@ func TestWhatIsSoAlreadyIsSuccess(t *testing.T) {
 		refuse bool
 	}{
 		"paused already, in a 409":               {func(p Provider) error { return pause(p, t.Context(), sessionID) }, 409, `{"detail":"already_paused"}`, false},
-		"paused already, in a 400":               {func(p Provider) error { return pause(p, t.Context(), sessionID) }, 400, `{"error":{"code":"already_paused"}}`, false},
+		"paused already, in a 400":               {func(p Provider) error { return pause(p, t.Context(), sessionID) }, 400, `{"message":"Nothing to pause","error":{"code":"already_paused"}}`, false},
 		"paused already, in a 200":               {func(p Provider) error { return pause(p, t.Context(), sessionID) }, 200, `{"success":false,"message":"already_paused"}`, false},
 		"not paused, in a 409":                   {func(p Provider) error { return resume(p, t.Context(), sessionID) }, 409, `{"status":"not_paused"}`, false},
 		"not paused, in a 400 that is no JSON":   {func(p Provider) error { return resume(p, t.Context(), sessionID) }, 400, `not_paused`, false},

@@ -20,7 +20,8 @@ type Connection struct {
 	BaseURL           string // empty: the vendor's own
 	APIKey            Secret
 	Agent             string  // for tasks that name none; empty: the vendor's default
-	RequestsPerSecond float64 // to the vendor; 0: unlimited
+	RequestsPerSecond float64 // to the vendor, of this process; 0: unlimited
+	MaxSessions       int     // at once, whoever made them; 0: unlimited
 }
 
 // Secret is a string that prints as nothing worth stealing.
@@ -86,6 +87,9 @@ func NewSet(connections ...Connection) (*Set, error) {
 		p, err := New(c)
 		if err != nil {
 			return nil, err
+		}
+		if c.MaxSessions > 0 {
+			p = &limited{Provider: p, max: c.MaxSessions}
 		}
 		s.providers[c.Name] = p
 		s.names = append(s.names, c.Name)

@@ -2,7 +2,6 @@ package sessionserver
 
 import (
 	"bufio"
-	"context"
 	"io"
 	"net/http"
 	"strings"
@@ -20,8 +19,7 @@ import (
 // CPU time is reported.
 func BenchmarkTask(b *testing.B) {
 	cmd, c := child(b, b.TempDir())
-	b.ResetTimer()
-	for range b.N {
+	for b.Loop() {
 		id := c.create("script")
 		c.messages(id)
 		c.send(id, "finish ok")
@@ -29,7 +27,6 @@ func BenchmarkTask(b *testing.B) {
 		}
 		c.ok("DELETE", "/v1/sessions/"+id, nil, nil)
 	}
-	b.StopTimer()
 	require.NoError(b, cmd.Process.Signal(syscall.SIGTERM))
 	require.NoError(b, cmd.Wait())
 	cpu := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
@@ -46,8 +43,7 @@ func BenchmarkAppendToStream(b *testing.B) {
 	require.NoError(b, session.Send("wait 1h", ""))
 	_, ok := stream.next()
 	require.True(b, ok)
-	b.ResetTimer()
-	for range b.N {
+	for b.Loop() {
 		require.NoError(b, session.Send("more", ""))
 		_, ok := stream.next()
 		require.True(b, ok)
@@ -67,7 +63,7 @@ func BenchmarkTwoThousandReaders(b *testing.B) {
 		all = append(all, session)
 	}
 	open := func(session *sessions.Session) io.ReadCloser {
-		req, err := http.NewRequestWithContext(context.Background(), "GET", c.base+"/v1/sessions/"+session.ID+"/events?include_history=false", nil)
+		req, err := http.NewRequestWithContext(b.Context(), "GET", c.base+"/v1/sessions/"+session.ID+"/events?include_history=false", nil)
 		require.NoError(b, err)
 		res, err := c.http.Do(req)
 		require.NoError(b, err)
@@ -83,8 +79,7 @@ func BenchmarkTwoThousandReaders(b *testing.B) {
 		}
 	}()
 	var worst time.Duration
-	b.ResetTimer()
-	for n := range b.N {
+	for n := 0; b.Loop(); n++ {
 		i := n % readers
 		start := time.Now()
 		require.NoError(b, all[i].Send("finish ok", ""))

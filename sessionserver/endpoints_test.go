@@ -33,7 +33,7 @@ func TestListHasAllSessionsUntilTheyAreDeleted(t *testing.T) {
 	_, c := serve(t, Config{})
 	code, body := c.call("GET", "/v1/sessions", "")
 	require.Equal(t, http.StatusOK, code)
-	require.Equal(t, "[]", body)
+	require.JSONEq(t, "[]", body)
 
 	first, second := c.create("script"), c.create("reader")
 	var list []sessionJSON

@@ -33,6 +33,7 @@ type caller struct {
 }
 
 func newCaller(t testing.TB, base string) *caller {
+	t.Helper()
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &caller{t: t, base: base, http: &http.Client{Transport: transport}}

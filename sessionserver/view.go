@@ -70,7 +70,7 @@ func (s *Server) view(w http.ResponseWriter, r *http.Request) {
 		Status  sessions.Status
 		Lines   []line
 		Script  template.JS
-	}{session, status, make([]line, len(events)), template.JS(viewJS)} //nolint:gosec // our own embedded file
+	}{session, status, make([]line, len(events)), template.JS(viewJS)}
 	for i, e := range events {
 		page.Lines[i] = line{e.Message.ID, e.Message.Type, e.Message.Text()}
 	}

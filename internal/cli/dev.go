@@ -49,7 +49,6 @@ func (a *app) dev(ctx context.Context, o engine.TemporalOptions) (err error) {
 		a.note("%s is configured, but dev runs a server of its own; other commands go to the one configured", c.Temporal)
 		c.Temporal = config.Temporal{Namespace: c.Temporal.Namespace}
 	}
-	o.UI = true
 	if o.Port, err = portOr(o.Port, usualPort, "--port"); err != nil {
 		return err
 	}

@@ -50,6 +50,7 @@ func (c Connection) Open() (provider.Connection, error) {
 		APIKey:            key,
 		Agent:             c.Agent,
 		RequestsPerSecond: c.RequestsPerSecond,
+		MaxSessions:       c.MaxSessions,
 	}, err
 }
 

@@ -34,7 +34,6 @@ type Options struct {
 // 0 here is that of the last time, if it is free.
 type TemporalOptions struct {
 	Port, UIPort     int
-	UI               bool
 	Namespace        string
 	SearchAttributes map[string]enumspb.IndexedValueType
 	Retention        time.Duration
@@ -56,7 +55,7 @@ type Engine struct {
 type Temporal struct {
 	Address   string // host:port
 	Namespace string
-	UIAddress string // host:port, empty when its process serves no Web UI
+	UIAddress string // host:port of the Web UI
 	PID       int
 }
 
@@ -104,7 +103,7 @@ func (e *Engine) open(ctx context.Context, o Options) (err error) {
 		s := temporalServer{options: devserver.Options{
 			Dir:              e.dir,
 			Port:             t.Port,
-			UI:               t.UI,
+			UI:               true,
 			UIPort:           t.UIPort,
 			Namespace:        cmp.Or(t.Namespace, "default"),
 			SearchAttributes: t.SearchAttributes,

@@ -64,6 +64,7 @@ func TestAWorkflowOutlivesTheProcessThatRunsTheServer(t *testing.T) {
 	<-changed
 	require.Equal(t, os.Getpid(), e.Temporal().PID)
 	require.Equal(t, owner.Temporal.Address, e.Temporal().Address)
+	require.Equal(t, owner.Temporal.UIAddress, e.Temporal().UIAddress)
 	require.Eventually(t, func() bool {
 		return e.Sessions().PID == os.Getpid() && e.Sessions().BaseURL == owner.Sessions.BaseURL
 	}, patience, 20*time.Millisecond)

@@ -47,8 +47,9 @@ func numbered(options []string) string {
 	return b.String()
 }
 
-// choose finds the option that an answer means: its name, its number, a part
-// of its name that no other has, or a sentence with its name.
+// choose finds the option that an answer means: its name, its number, the
+// beginning of a word or any part of its name that no other has, or a sentence
+// with its name.
 func choose(answer string, labels []string) (string, bool) {
 	answer = strings.ToLower(clean(answer))
 	for _, l := range labels {
@@ -62,19 +63,26 @@ func choose(answer string, labels []string) (string, bool) {
 	if answer == "" {
 		return "", false
 	}
-	var parts []string
-	for _, l := range labels {
-		if strings.Contains(strings.ToLower(l), answer) {
-			parts = append(parts, l)
-		}
+	beginning := " " + strings.TrimSpace(spaced(answer))
+	if l, ok := only(labels, func(l string) bool { return strings.Contains(spaced(l), beginning) }); ok {
+		return l, true
 	}
-	if len(parts) == 1 {
-		return parts[0], true
+	if l, ok := only(labels, func(l string) bool { return strings.Contains(strings.ToLower(l), answer) }); ok {
+		return l, true
 	}
 	if i, ok := mentioned(answer, labels); ok {
 		return labels[i], true
 	}
 	return "", false
+}
+
+// only is the one label that matches.
+func only(labels []string, match func(string) bool) (string, bool) {
+	i := slices.IndexFunc(labels, match)
+	if i < 0 || slices.ContainsFunc(labels[i+1:], match) {
+		return "", false
+	}
+	return labels[i], true
 }
 
 // mentioned finds the one label that a text contains in whole words. A label

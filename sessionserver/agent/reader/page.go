@@ -1,6 +1,8 @@
 package reader
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/url"
@@ -13,6 +15,28 @@ import (
 // facts are what is known of a page, a product or a variant: a string or a
 // json.Number for each field.
 type facts map[field]any
+
+// MarshalJSON writes the facts in the order in which people ask for them.
+func (f facts) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for _, v := range vocabulary {
+		value, ok := f[v.field]
+		if !ok {
+			continue
+		}
+		raw, err := json.Marshal(value)
+		if err != nil {
+			return nil, err
+		}
+		if b.Len() > 1 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, "%q:%s", v.field, raw)
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
+}
 
 // set notes a value, unless it is empty or the field has one.
 func (f facts) set(name field, value any) {
@@ -147,13 +171,13 @@ func pick(kind string, options []product, goal string, chosen []string, st *stat
 
 // result puts the asked fields together (all there are if none was asked) and
 // names those that are missing. A price brings its currency along.
-func (p *page) result(fields []field, found facts) (result map[field]any, missing []field) {
+func (p *page) result(fields []field, found facts) (result facts, missing []field) {
 	known := maps.Clone(p.facts)
 	maps.Copy(known, found)
 	if len(fields) == 0 {
 		return known, nil
 	}
-	result = map[field]any{}
+	result = facts{}
 	for _, f := range fields {
 		if value, ok := known[f]; ok {
 			result[f] = value

