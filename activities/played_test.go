@@ -23,6 +23,7 @@ type moment struct {
 	say   provider.EntryType // empty: nothing
 	text  string             // of what is said; JSON if that is a result
 	err   error              // of all reads from now on; nil: none
+	hang  bool               // all reads from now on hang for as long as they may
 }
 
 // played is a session that follows a script by the clock.
@@ -56,7 +57,7 @@ func (p *played) Watch(ctx context.Context, _ string, wake func(), _ ...provider
 
 // Read numbers what is said from 1. As the contract wants it, a question that
 // the state does not agree with yet stays ahead of the cursor.
-func (p *played) Read(_ context.Context, _ string, after provider.Watermark) (provider.Progress, error) {
+func (p *played) Read(ctx context.Context, _ string, after provider.Watermark) (provider.Progress, error) {
 	now := time.Since(p.began)
 	p.mu.Lock()
 	p.reads = append(p.reads, readAt{at: now, after: after})
@@ -67,11 +68,12 @@ func (p *played) Read(_ context.Context, _ string, after provider.Watermark) (pr
 	var question *provider.Outcome
 	id, before := 0, after
 	var err error
+	var hang bool
 	for _, m := range p.script {
 		if m.at > now {
 			break
 		}
-		err = m.err
+		err, hang = m.err, m.hang
 		if m.state != "" {
 			got.State = m.state
 		}
@@ -90,6 +92,10 @@ func (p *played) Read(_ context.Context, _ string, after provider.Watermark) (pr
 			question, before = &provider.Outcome{Kind: provider.OutcomeQuestion, Text: m.text, ID: e.ID}, got.Cursor
 		}
 		got.Cursor = provider.Watermark(e.ID)
+	}
+	if hang {
+		<-ctx.Done()
+		err = &provider.Error{Kind: provider.ErrorUnavailable, Op: "read messages", Message: "no answer", Err: ctx.Err()}
 	}
 	if err != nil {
 		return provider.Progress{}, err
