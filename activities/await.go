@@ -164,7 +164,7 @@ func (w *turnWatch) read(ctx context.Context, p provider.Provider) (*Turn, error
 	progress, err := p.Read(callCtx, w.in.SessionID, w.Cursor)
 	cancel()
 	if err != nil {
-		return nil, w.failed(ctx, err)
+		return nil, w.failed(err)
 	}
 	w.failingSince, w.retryDelay, w.fresh = time.Time{}, 0, true
 	progress.Entries = w.news(progress.Entries)
@@ -231,11 +231,11 @@ func (w *turnWatch) stuck(p provider.Progress, now time.Time) error {
 }
 
 // failed decides about an error of Read: nil means try again here.
-func (w *turnWatch) failed(ctx context.Context, err error) error {
+func (w *turnWatch) failed(err error) error {
 	var e *provider.Error
 	retryable := errors.As(err, &e) &&
 		(e.Kind == provider.ErrorUnavailable || e.Kind == provider.ErrorRateLimited || e.Kind == provider.ErrorBusy)
-	if !retryable || ctx.Err() != nil {
+	if !retryable {
 		return err
 	}
 	now := time.Now()

@@ -95,7 +95,7 @@ func (p *played) Read(ctx context.Context, _ string, after provider.Watermark) (
 	}
 	if hang {
 		<-ctx.Done()
-		err = &provider.Error{Kind: provider.ErrorUnavailable, Op: "read messages", Message: "no answer", Err: ctx.Err()}
+		err = &provider.Error{Kind: provider.ErrorUnavailable, Op: "read messages", Message: "no answer"}
 	}
 	if err != nil {
 		return provider.Progress{}, err

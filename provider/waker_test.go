@@ -50,17 +50,24 @@ func requireInterval(t *testing.T, w *Waker, want time.Duration) {
 }
 
 func TestAWakerIsSilentWhereTheVendorHasNoStream(t *testing.T) {
-	for name, p := range map[string]streamOnly{
-		"and says so beforehand": {none: true, watch: func(context.Context, func()) error { panic("no stream was announced") }},
-		"and says so when asked": {watch: func(context.Context, func()) error { return ErrUnsupported }},
+	for name, test := range map[string]struct {
+		none bool // says so in its capabilities
+		asks int
+	}{
+		"and says so beforehand": {none: true, asks: 0},
+		"and says so when asked": {none: false, asks: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := NewWaker(t.Context(), p, sessionID)
-				require.False(t, woken(w))
-				requireInterval(t, w, pollOfStreamOnly)
+				asks := 0
+				w := NewWaker(t.Context(), streamOnly{none: test.none, watch: func(context.Context, func()) error {
+					asks++
+					return ErrUnsupported
+				}}, sessionID)
 				<-time.After(time.Hour)
 				require.False(t, woken(w))
+				requireInterval(t, w, pollOfStreamOnly)
+				require.Equal(t, test.asks, asks)
 			})
 		})
 	}

@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/errand-dev/errand/internal/config"
 	"github.com/errand-dev/errand/internal/engine"
@@ -26,19 +27,38 @@ func (a *app) devCommand() *cobra.Command {
 		Example: example(`dev`, `dev --port 7240 --ui-port 8240`),
 		Args:    exactly(),
 		RunE: func(c *cobra.Command, _ []string) error {
+			var err error
+			if o.Port, err = freePort(c.Flags(), "port"); err != nil {
+				return err
+			}
+			if o.UIPort, err = freePort(c.Flags(), "ui-port"); err != nil {
+				return err
+			}
 			return a.dev(c.Context(), o)
 		},
 	}
-	c.Flags().IntVar(&o.Port, "port", 0, "`PORT` of the Temporal server (default: 7233 if it is free)")
-	c.Flags().IntVar(&o.UIPort, "ui-port", 0, "`PORT` of its Web UI (default: 8233 if it is free)")
+	// Where tools look for a Temporal server on this machine.
+	c.Flags().IntVar(&o.Port, "port", 7233, "`PORT` of the Temporal server, 0 for any; another if the default is taken")
+	c.Flags().IntVar(&o.UIPort, "ui-port", 8233, "`PORT` of its Web UI, 0 for any; another if the default is taken")
 	return c
 }
 
-// The ports at which tools look for a Temporal server on this machine.
-const (
-	usualPort   = 7233
-	usualUIPort = 8233
-)
+// freePort is the port that a flag says, or 0, for any, when the flag was not
+// given and its default is taken.
+func freePort(flags *pflag.FlagSet, name string) (int, error) {
+	port, err := flags.GetInt(name)
+	if err != nil {
+		return 0, err
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err == nil {
+		return port, l.Close()
+	}
+	if !flags.Changed(name) {
+		return 0, nil
+	}
+	return 0, usagef("--%s %d cannot be used: %w", name, port, err)
+}
 
 func (a *app) dev(ctx context.Context, o engine.TemporalOptions) (err error) {
 	c, err := a.load()
@@ -48,12 +68,6 @@ func (a *app) dev(ctx context.Context, o engine.TemporalOptions) (err error) {
 	if c.Temporal.Named {
 		a.note("%s is configured, but dev runs a server of its own; other commands go to the one configured", c.Temporal)
 		c.Temporal = config.Temporal{Namespace: c.Temporal.Namespace}
-	}
-	if o.Port, err = portOr(o.Port, usualPort, "--port"); err != nil {
-		return err
-	}
-	if o.UIPort, err = portOr(o.UIPort, usualUIPort, "--ui-port"); err != nil {
-		return err
 	}
 	logger := a.logger(slog.LevelInfo)
 	l, err := a.open(ctx, c, linkOptions{logger: logger, temporal: o})
@@ -74,23 +88,6 @@ func (a *app) dev(ctx context.Context, o engine.TemporalOptions) (err error) {
 	<-ctx.Done()
 	a.note("stopping; open tasks go on when errand runs again")
 	return nil
-}
-
-// portOr checks a port that was asked for, or takes the usual one if it is
-// free. 0 leaves the choice to the engine.
-func portOr(asked, usual int, flag string) (int, error) {
-	port := asked
-	if asked == 0 {
-		port = usual
-	}
-	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-	if err == nil {
-		return port, l.Close()
-	}
-	if asked == 0 {
-		return 0, nil
-	}
-	return 0, usagef("%s %d cannot be used: %w", flag, asked, err)
 }
 
 // warnOfMissingKeys names the connections that cannot be used.
