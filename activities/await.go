@@ -82,7 +82,7 @@ func (w *turnWatch) run(ctx context.Context, p provider.Provider) (Turn, error) 
 	for {
 		turn, err := w.read(ctx, p)
 		if err != nil || turn != nil {
-			return w.ended(activityCtx, ctx, turn, err)
+			return w.ended(ctx, turn, err)
 		}
 		if waker == nil { // not before the first look: many turns are over by then
 			waker = provider.NewWaker(ctx, p, w.in.SessionID,
@@ -102,7 +102,7 @@ func (w *turnWatch) run(ctx context.Context, p provider.Provider) (Turn, error) 
 				return Turn{}, w.handOver(activityCtx)
 			case <-ctx.Done():
 				next.Stop()
-				return w.ended(activityCtx, ctx, nil, ctx.Err())
+				return w.ended(ctx, nil, ctx.Err())
 			}
 		}
 		next.Stop()
@@ -111,13 +111,11 @@ func (w *turnWatch) run(ctx context.Context, p provider.Provider) (Turn, error) 
 
 var errTurnTimeout = errors.New("turn deadline")
 
-// ended brings the reasons why a context ended to the caller's words.
-func (w *turnWatch) ended(activityCtx, ctx context.Context, turn *Turn, err error) (Turn, error) {
+// ended is the end of a wait, in the caller's words if the deadline was it.
+func (w *turnWatch) ended(ctx context.Context, turn *Turn, err error) (Turn, error) {
 	switch {
 	case turn != nil:
 		return *turn, nil
-	case activityCtx.Err() != nil:
-		return Turn{}, activityCtx.Err()
 	case errors.Is(context.Cause(ctx), errTurnTimeout):
 		return Turn{}, finalError(ErrTypeTurnTimeout, fmt.Sprintf(
 			"the agent had not finished its turn by %s", w.in.Deadline.UTC().Format(time.RFC3339)))

@@ -40,15 +40,13 @@ func convertError(connection string, err error) error {
 	if err == nil {
 		return nil
 	}
-	var app *temporal.ApplicationError
-	if errors.As(err, &app) {
+	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		return app
 	}
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
-	var unknown *provider.UnknownConnectionError
-	if errors.As(err, &unknown) {
+	if _, ok := errors.AsType[*provider.UnknownConnectionError](err); ok {
 		return finalError(ErrTypeUnknownConnection, err.Error())
 	}
 	var e *provider.Error

@@ -71,7 +71,7 @@ func (l logger) Fatal(msg string, tags ...tag.Tag) {
 func (l logger) log(level slog.Level, msg string, tags []tag.Tag) {
 	ctx := context.Background()
 	if level >= l.level.Level() && l.slog.Enabled(ctx, level) {
-		l.slog.LogAttrs(ctx, level, msg, attrs(slices.Concat(l.tags, tags))...)
+		l.slog.LogAttrs(ctx, level, msg, attrs(slices.Concat(l.tags, tags))...) //nolint:sloglint // passes on the server's own messages
 	}
 }
 

@@ -10,11 +10,14 @@ import (
 )
 
 // streaming is a vendor whose event stream says what comes out of frames, and
-// ends when that is closed.
+// ends when that is closed. Any other request than one for the news of results
+// and questions is refused.
 func streaming(t *testing.T, frames <-chan string) Provider {
 	return vendor(t, func(w http.ResponseWriter, r *http.Request) {
-		require.Equal(t, "/v1/sessions/"+sessionID+"/events", r.URL.Path)
-		require.Equal(t, "event_types=done%2Cquestion&include_history=false", r.URL.Query().Encode())
+		if r.URL.RequestURI() != "/v1/sessions/"+sessionID+"/events?event_types=done%2Cquestion&include_history=false" {
+			http.Error(w, r.URL.RequestURI(), http.StatusBadRequest)
+			return
+		}
 		w.Header().Set("Content-Type", "text/event-stream")
 		w.WriteHeader(http.StatusOK)
 		for {
@@ -41,7 +44,11 @@ func TestWatchWakesOnOpenAndOnEventsAndEndsWithTheStream(t *testing.T) {
 		watched <- p.Watch(t.Context(), sessionID, func() { wakes <- struct{}{} }, EntryDone, EntryQuestion)
 	}()
 
-	<-wakes // open
+	select {
+	case <-wakes: // open
+	case err := <-watched:
+		require.NoError(t, err)
+	}
 	frames <- "event: heartbeat\ndata: {\"timestamp\":\"2026-01-15T09:30:00Z\"}\n\n"
 	frames <- "id: 7\nevent: question\ndata: {\"text\":\"Which size?\",\"message_id\":7}\n\n"
 	<-wakes

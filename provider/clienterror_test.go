@@ -89,6 +89,23 @@ func TestRetryAfterIsHandedOn(t *testing.T) {
 	}
 }
 
+// overdue is a context whose deadline a test brings about.
+type overdue struct {
+	context.Context
+	due chan struct{}
+}
+
+func (o overdue) Done() <-chan struct{} { return o.due }
+
+func (o overdue) Err() error {
+	select {
+	case <-o.due:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
+}
+
 func TestAMissingAnswerIsAmbiguousIfTheRequestHadLeft(t *testing.T) {
 	send := func(ctx context.Context, p Provider) *Error {
 		var e *Error
@@ -117,9 +134,11 @@ func TestAMissingAnswerIsAmbiguousIfTheRequestHadLeft(t *testing.T) {
 		require.Equal(t, http.StatusOK, e.Status)
 	})
 	t.Run("the time is up while waiting for the answer", func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-		defer cancel()
-		e := send(ctx, vendor(t, func(_ http.ResponseWriter, r *http.Request) { hang(r) }))
+		ctx := overdue{Context: t.Context(), due: make(chan struct{})}
+		e := send(ctx, vendor(t, func(_ http.ResponseWriter, r *http.Request) {
+			close(ctx.due)
+			hang(r)
+		}))
 		require.Equal(t, ErrorUnavailable, e.Kind)
 		require.True(t, e.Ambiguous)
 		require.ErrorIs(t, e, context.DeadlineExceeded)

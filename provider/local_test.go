@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"encoding/json"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -58,7 +57,7 @@ func TestASessionFromItsCreationToItsSnapshot(t *testing.T) {
 
 	done := readUntil(t, p, s.ID, asked.Cursor, ended)
 	require.Equal(t, OutcomeFinished, done.Outcome.Kind)
-	require.Equal(t, json.RawMessage(`{"size":"XL"}`), done.Outcome.Result)
+	require.JSONEq(t, `{"size":"XL"}`, done.Outcome.Result)
 
 	// The turn is over and nothing is new: the old result does not count again.
 	again, err := p.Read(ctx, s.ID, done.Cursor)

@@ -118,8 +118,7 @@ func (c *Client) events(ctx context.Context, taskID string, filter enumspb.Histo
 // pause waits a moment when the server is away for one, and returns err for
 // whatever waiting does not mend.
 func (c *Client) pause(ctx context.Context, err error) error {
-	var unavailable *serviceerror.Unavailable
-	if !errors.As(err, &unavailable) {
+	if _, ok := errors.AsType[*serviceerror.Unavailable](err); !ok {
 		return explain(err)
 	}
 	select {

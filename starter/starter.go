@@ -93,8 +93,7 @@ func (c *Client) StartAgentTask(ctx context.Context, in workflows.AgentTaskInput
 		StaticSummary:                            summary(in.Prompt),
 		EnableEagerStart:                         true,
 	}, workflows.AgentTaskType, in)
-	var already *serviceerror.WorkflowExecutionAlreadyStarted
-	if errors.As(err, &already) {
+	if already, ok := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); ok {
 		return Started{TaskID: in.TaskID, RunID: already.RunId, Known: true}, nil
 	}
 	if err != nil {
@@ -192,8 +191,7 @@ func (c *Client) explainMessage(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
-	var app *temporal.ApplicationError
-	if errors.As(err, &app) {
+	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		return &RefusedError{Reason: app.Message()}
 	}
 	if isDeadline(err) {

@@ -78,11 +78,13 @@ func (c *Client) AgentTask(ctx context.Context, taskID string) (AgentTask, error
 		return task, err
 	}
 	if !task.Status.Closed() {
-		return task, c.fillOpen(ctx, &task)
+		err = c.fillOpen(ctx, &task)
+		return task, err
 	}
 	closedAt := info.GetCloseTime().AsTime()
 	task.FinishedAt, task.Phase = &closedAt, workflows.PhaseEnded
-	return task, c.fillClosed(&task, last)
+	err = c.fillClosed(&task, last)
+	return task, err
 }
 
 // fillInput takes what the task was asked from the first event of its run.

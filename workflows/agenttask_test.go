@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"errors"
 	"testing"
 	"time"
 
@@ -336,7 +335,7 @@ func TestAnInputThatBreaksARuleStartsNothing(t *testing.T) {
 func requireType(t *testing.T, err error, errType string) {
 	t.Helper()
 	var app *temporal.ApplicationError
-	require.True(t, errors.As(err, &app), "%v", err)
+	require.ErrorAs(t, err, &app, "%v", err)
 	require.Equal(t, errType, app.Type(), "%v", err)
 }
 

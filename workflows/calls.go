@@ -146,8 +146,7 @@ func settled(err error) bool {
 // retryAfter is what the vendor asked to wait before the next try, 0 if it did
 // not.
 func retryAfter(err error) time.Duration {
-	var app *temporal.ApplicationError
-	if errors.As(err, &app) {
+	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		return app.NextRetryDelay()
 	}
 	return 0

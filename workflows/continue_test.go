@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"errors"
 	"testing"
 	"time"
 
@@ -16,7 +15,7 @@ import (
 func nextRun(t *testing.T, err error) AgentTaskInput {
 	t.Helper()
 	var next *workflow.ContinueAsNewError
-	require.True(t, errors.As(err, &next), "%v", err)
+	require.ErrorAs(t, err, &next, "%v", err)
 	var in AgentTaskInput
 	require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(next.Input, &in))
 	return in

@@ -12,6 +12,21 @@ import (
 // register sets the handlers of the query, the updates and the signals. It
 // runs before the first wait, so that no message finds the door closed.
 func (t *agentTask) register(ctx workflow.Context) error {
+	t.onSignal(ctx, SignalAnswer, func(ctx workflow.Context, in AnswerInput) error {
+		if err := t.validateAnswer(in); err != nil {
+			return err
+		}
+		_, err := t.handleAnswer(ctx, in)
+		return err
+	})
+	t.onSignal(ctx, SignalPause, func(ctx workflow.Context, _ AnswerInput) error {
+		_, err := t.handlePause(ctx)
+		return err
+	})
+	t.onSignal(ctx, SignalResume, func(ctx workflow.Context, _ AnswerInput) error {
+		_, err := t.handleResume(ctx)
+		return err
+	})
 	return errors.Join(
 		workflow.SetQueryHandler(ctx, QueryState, func() (AgentTaskState, error) { return t.state(), nil }),
 		workflow.SetUpdateHandlerWithOptions(ctx, UpdateAnswer, t.handleAnswer,
@@ -20,21 +35,6 @@ func (t *agentTask) register(ctx workflow.Context) error {
 			workflow.UpdateHandlerOptions{Validator: t.validateCommand, Description: "stop the agent where it is"}),
 		workflow.SetUpdateHandlerWithOptions(ctx, UpdateResume, t.handleResume,
 			workflow.UpdateHandlerOptions{Validator: t.validateCommand, Description: "let the agent go on"}),
-		t.onSignal(ctx, SignalAnswer, func(ctx workflow.Context, in AnswerInput) error {
-			if err := t.validateAnswer(in); err != nil {
-				return err
-			}
-			_, err := t.handleAnswer(ctx, in)
-			return err
-		}),
-		t.onSignal(ctx, SignalPause, func(ctx workflow.Context, _ AnswerInput) error {
-			_, err := t.handlePause(ctx)
-			return err
-		}),
-		t.onSignal(ctx, SignalResume, func(ctx workflow.Context, _ AnswerInput) error {
-			_, err := t.handleResume(ctx)
-			return err
-		}),
 	)
 }
 
@@ -126,7 +126,7 @@ func (t *agentTask) handleResume(ctx workflow.Context) (Status, error) {
 
 // onSignal gives each signal of that name to handle. A signal's sender cannot
 // be told of an error, so it goes to the log.
-func (t *agentTask) onSignal(ctx workflow.Context, name string, handle func(workflow.Context, AnswerInput) error) error {
+func (t *agentTask) onSignal(ctx workflow.Context, name string, handle func(workflow.Context, AnswerInput) error) {
 	signals := workflow.GetSignalChannel(ctx, name)
 	t.signals = append(t.signals, signals)
 	workflow.Go(ctx, func(ctx workflow.Context) {
@@ -140,7 +140,6 @@ func (t *agentTask) onSignal(ctx workflow.Context, name string, handle func(work
 			t.handling--
 		}
 	})
-	return nil
 }
 
 // settle waits until no message from outside is half handled. A signal that

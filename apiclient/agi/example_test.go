@@ -111,8 +111,7 @@ func ExampleError() {
 	defer client.CloseIdleConnections()
 
 	_, err = client.Session(context.Background(), "s-2")
-	var answer *agi.Error
-	if errors.As(err, &answer) {
+	if answer, ok := errors.AsType[*agi.Error](err); ok {
 		fmt.Println(answer.StatusCode, answer.Message)
 	}
 	// Output:

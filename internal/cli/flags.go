@@ -114,9 +114,14 @@ func (a *app) again(words ...string) string {
 
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
 
+// shellQuote writes a word so that a shell reads it as one.
 func shellQuote(s string) string {
-	if plainWord.MatchString(s) {
+	switch {
+	case plainWord.MatchString(s):
 		return s
+	case !strings.ContainsAny(s, "\"$`\\!"):
+		return `"` + s + `"`
+	default:
+		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

@@ -286,7 +286,8 @@ func TestLeavingTheLoopFreesTheServer(t *testing.T) {
 	})
 	stream, err := client.Stream(t.Context(), getThing, StreamOptions{})
 	require.NoError(t, err)
-	for range stream.Events() {
+	for _, err := range stream.Events() {
+		require.NoError(t, err)
 		break
 	}
 	<-left

@@ -136,8 +136,7 @@ func reason(err error) error {
 	if errors.As(err, &netErr) && netErr.Timeout() {
 		return fmt.Errorf("it did not answer within %d seconds", timeout/time.Second)
 	}
-	var urlErr *url.Error
-	if errors.As(err, &urlErr) {
+	if urlErr, ok := errors.AsType[*url.Error](err); ok {
 		return urlErr.Err
 	}
 	return err

@@ -66,7 +66,7 @@ func items(n *html.Node, owner map[string]any, report func(map[string]any)) {
 		if !isItem {
 			value = propValue(n)
 		}
-		for _, name := range strings.Fields(props) {
+		for name := range strings.FieldsSeq(props) {
 			owner[name] = append(list(owner[name]), value)
 		}
 	}

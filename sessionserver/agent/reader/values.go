@@ -11,7 +11,7 @@ import (
 // isA says whether a node has one of the types, in any spelling of schema.org.
 func isA(n map[string]any, types ...string) bool {
 	for _, v := range list(n["@type"]) {
-		for _, t := range strings.Fields(text(v)) {
+		for t := range strings.FieldsSeq(text(v)) {
 			if i := strings.LastIndexAny(t, "/#:"); i >= 0 {
 				t = t[i+1:]
 			}
