@@ -27,7 +27,9 @@ type Connection struct {
 // Secret is a string that prints as nothing worth stealing.
 type Secret string
 
-func (s Secret) String() string               { return "[redacted]" }
+func (s Secret) String() string { return "[redacted]" }
+
+// MarshalText implements [encoding.TextMarshaler], for JSON and slog.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // Format implements [fmt.Formatter], as String alone would not cover %#v or %d.

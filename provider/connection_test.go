@@ -119,12 +119,13 @@ func TestAConnectionKeepsItsRequestRate(t *testing.T) {
 				var left []time.Duration
 				transport.next = roundTripper(func(*http.Request) (*http.Response, error) {
 					left = append(left, time.Since(began).Round(time.Millisecond))
-					return nil, nil
+					return &http.Response{Body: http.NoBody}, nil
 				})
 				request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://vendor.invalid/", nil)
 				for range test.want {
-					_, err := transport.RoundTrip(request)
+					answer, err := transport.RoundTrip(request)
 					require.NoError(t, err)
+					require.NoError(t, answer.Body.Close())
 				}
 				require.Equal(t, test.want, left)
 			})

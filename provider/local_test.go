@@ -57,7 +57,7 @@ func TestASessionFromItsCreationToItsSnapshot(t *testing.T) {
 
 	done := readUntil(t, p, s.ID, asked.Cursor, ended)
 	require.Equal(t, OutcomeFinished, done.Outcome.Kind)
-	require.JSONEq(t, `{"size":"XL"}`, done.Outcome.Result)
+	require.JSONEq(t, `{"size":"XL"}`, string(done.Outcome.Result))
 
 	// The turn is over and nothing is new: the old result does not count again.
 	again, err := p.Read(ctx, s.ID, done.Cursor)

@@ -130,8 +130,10 @@ func TestAWakerBacksOffFromAStreamThatDoesNotLast(t *testing.T) {
 
 				<-time.After(4 * time.Minute)
 				synctest.Wait()
-				for i, want := range []time.Duration{1, 2, 4, 8, 16, 30, 30} {
-					require.InDelta(t, want*time.Second, opened[i+1].Sub(opened[i]), float64(want*time.Second/10)+1, "reopening %d", i+1)
+				want := reopenAtFirst
+				for i := range 7 {
+					require.InDelta(t, want, opened[i+1].Sub(opened[i]), float64(want/10)+1, "reopening %d", i+1)
+					want = min(2*want, reopenAtMost)
 				}
 			})
 		})

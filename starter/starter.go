@@ -142,7 +142,21 @@ func (c *Client) update(ctx context.Context, taskID, name string, out any, args 
 	if err == nil {
 		err = handle.Get(ctx, out)
 	}
-	return c.explainMessage(ctx, err)
+	err = c.explainMessage(ctx, err)
+	if errors.Is(err, ErrUnknownTask) {
+		return c.explainEnded(ctx, taskID, err)
+	}
+	return err
+}
+
+// explainEnded tells a task that has ended from one that never was: to an
+// update of either, Temporal answers that it was not found.
+func (c *Client) explainEnded(ctx context.Context, taskID string, err error) error {
+	task, lookup := c.AgentTask(ctx, taskID)
+	if lookup != nil || !task.Status.Closed() {
+		return err
+	}
+	return &RefusedError{Reason: fmt.Sprintf("the task has ended (%s)", task.Status)}
 }
 
 // messageTimeout bounds an update or a query. A pause may have to wait a

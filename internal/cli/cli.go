@@ -116,6 +116,7 @@ func (a *app) root() *cobra.Command {
 		Example:                    example(`run --url http://shop.localhost/teapot "Report the product's name and price"`),
 		Args:                       noSuchCommand,
 		RunE:                       func(c *cobra.Command, _ []string) error { return c.Help() },
+		Version:                    readBuild().String(),
 		SilenceErrors:              true,
 		SilenceUsage:               true,
 		SuggestionsMinimumDistance: 2,
@@ -126,7 +127,12 @@ func (a *app) root() *cobra.Command {
 		},
 	}
 	a.flags.register(root.PersistentFlags())
+	root.Flags().SortFlags = false
 	root.SetUsageTemplate(usageTemplate)
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return fmt.Errorf("%w: see %s --help", err, c.CommandPath())
+	})
 	root.AddGroup(
 		&cobra.Group{ID: groupTasks, Title: "Agent tasks"},
 		&cobra.Group{ID: groupServers, Title: "Servers and workers"},
@@ -159,8 +165,7 @@ const (
 // usageTemplate keeps the help of a command to the command's own: the flags of
 // all commands are in the help of the root.
 const usageTemplate = `Usage:
-  {{.UseLine}}{{if .HasAvailableSubCommands}}
-  {{.CommandPath}} COMMAND{{end}}{{if .HasExample}}
+  {{if .HasAvailableSubCommands}}{{.CommandPath}} COMMAND{{else}}{{.UseLine}}{{end}}{{if .HasExample}}
 
 Example:
 {{.Example}}{{end}}{{if .HasAvailableSubCommands}}{{$commands := .Commands}}{{range $group := .Groups}}

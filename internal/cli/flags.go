@@ -34,14 +34,14 @@ const (
 func (f *globalFlags) register(set *pflag.FlagSet) {
 	f.set = set
 	set.SortFlags = false
-	set.StringVarP(&f.output, "output", "o", outputText, "format of results: text, json or jsonl")
-	set.StringVar(&f.config, "config", "", "configuration `FILE` (ERRAND_CONFIG, ./errand.toml, then errand/errand.toml in the user's configuration folder)")
+	set.StringVarP(&f.output, "output", "o", outputText, "`FORMAT` of results: text, json or jsonl")
+	set.StringVar(&f.config, "config", "", "configuration `FILE` (ERRAND_CONFIG, ./errand.toml, then ~/.config/errand/errand.toml)")
 	set.StringVar(&f.dataDir, "data-dir", "", "data `DIRECTORY` (ERRAND_DATA_DIR, then $XDG_STATE_HOME/errand)")
 	set.StringVar(&f.logLevel, "log-level", "", "log from `LEVEL` on: debug, info, warn, error or never (default warn; info for servers)")
-	set.StringVar(&f.logFormat, "log-format", "text", "format of logs: text or json")
+	set.StringVar(&f.logFormat, "log-format", "text", "`FORMAT` of logs: text or json")
 	set.StringVar(&f.temporal.Address, "address", "", "Temporal `HOST:PORT` (TEMPORAL_ADDRESS, then the profile; none: one is run)")
 	set.StringVarP(&f.temporal.Namespace, "namespace", "n", "", "Temporal `NAMESPACE` (default \"default\")")
-	set.StringVar(&f.temporal.APIKey, "api-key", "", "Temporal API `KEY`; better TEMPORAL_API_KEY, which other users of the machine cannot see")
+	set.StringVar(&f.temporal.APIKey, "api-key", "", "Temporal API `KEY` (TEMPORAL_API_KEY, which other users cannot see)")
 	set.BoolVar(&f.tls, "tls", false, "use TLS to Temporal")
 	set.StringVar(&f.temporal.TLSCertPath, "tls-cert-path", "", "client certificate `FILE`")
 	set.StringVar(&f.temporal.TLSKeyPath, "tls-key-path", "", "client key `FILE`")

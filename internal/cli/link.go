@@ -14,7 +14,6 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
-	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	sdkworker "go.temporal.io/sdk/worker"
 	"google.golang.org/grpc"
@@ -78,7 +77,7 @@ func (a *app) open(ctx context.Context, c *config.Config, o linkOptions) (_ *lin
 		}
 		options = l.engineClient()
 	}
-	options.Logger = sdklog.NewStructuredLogger(o.logger)
+	options.Logger = newSDKLogger(o.logger)
 	dialCtx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	if l.temporal, err = client.DialContext(dialCtx, options); err != nil {

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -29,6 +30,9 @@ func (a *app) listCommand() *cobra.Command {
 		Args:    exactly(),
 		RunE: func(c *cobra.Command, _ []string) (err error) {
 			filter.Status = workflows.Status(status)
+			if !slices.Contains(statuses, filter.Status) && status != "" {
+				return usagef("--status %s: choose %s", status, strings.Join(words(statuses), ", "))
+			}
 			if filter.Limit < 0 {
 				return usagef("--limit is negative: 0 lists all")
 			}
@@ -40,7 +44,7 @@ func (a *app) listCommand() *cobra.Command {
 	}
 	f := c.Flags()
 	f.SortFlags = false
-	f.StringVar(&status, "status", "", "only with that `STATUS`: running, waiting, paused, completed, failed, cancelled or timed_out")
+	f.StringVar(&status, "status", "", "only with that `STATUS`: "+strings.Join(words(statuses), ", "))
 	f.StringVar(&filter.Connection, "connection", "", "only of the connection `NAME`")
 	f.StringVar(&filter.Batch, "batch", "", "only of the batch `ID`")
 	f.StringArrayVar(&labels, "label", nil, "only with the label `KEY=VALUE` (repeatable: with all of them)")
@@ -51,9 +55,6 @@ func (a *app) listCommand() *cobra.Command {
 func (a *app) list(ctx context.Context, filter starter.Filter) error {
 	return a.withLink(ctx, linkOptions{}, func(l *link) error {
 		tasks, err := l.tasks.List(ctx, filter)
-		if _, ok := errors.AsType[*starter.InvalidInputError](err); ok {
-			return usage(err)
-		}
 		if err != nil {
 			return err
 		}
@@ -63,6 +64,20 @@ func (a *app) list(ctx context.Context, filter starter.Filter) error {
 		}
 		return printList(a, listed, func(w io.Writer) error { return a.listTable(w, tasks) })
 	})
+}
+
+// statuses are those that a list can be narrowed to.
+var statuses = []workflows.Status{
+	workflows.StatusRunning, workflows.StatusWaiting, workflows.StatusPaused, workflows.StatusCompleted,
+	workflows.StatusFailed, workflows.StatusCancelled, workflows.StatusTimedOut,
+}
+
+func words[S ~string](values []S) []string {
+	words := make([]string, len(values))
+	for i, v := range values {
+		words[i] = string(v)
+	}
+	return words
 }
 
 // listedTask is a task as lists show it: without its result and its answers.

@@ -51,16 +51,16 @@ type taskFlags struct {
 
 func (f *taskFlags) register(set *pflag.FlagSet) {
 	set.SortFlags = false
-	set.StringVar(&f.url, "url", "", "page to begin with")
+	set.StringVar(&f.url, "url", "", "page `URL` to begin with")
 	set.StringVar(&f.connection, "connection", "", "`NAME` of the connection to the agent API")
 	set.StringVar(&f.agent, "agent", "", "the vendor's `NAME` of the agent (default: the connection's)")
 	set.StringArrayVar(&f.followUps, "follow-up", nil, "further `MESSAGE` in the same session, after the turn before it (repeatable)")
 	set.StringVar(&f.restoreSession, "restore-session", "", "restore the snapshot of the session `ID`")
 	set.StringVar(&f.restoreDefaultUser, "restore-default", "", "restore the default environment of `USER`")
-	set.StringVar(&f.snapshot, "snapshot", string(provider.SnapshotNone), "what to keep of the session: none, memory or filesystem")
+	set.StringVar(&f.snapshot, "snapshot", string(provider.SnapshotNone), "`MODE` of the snapshot to keep of the session: none, memory or filesystem")
 	set.BoolVar(&f.saveAsDefault, "save-as-default", false, "make the snapshot the user's default environment")
 	set.StringArrayVar(&f.answers, "answer", nil, "answer `TEXT`, given to questions in order (repeatable)")
-	set.StringVar(&f.defaultAnswer, "default-answer", "", "answer `TEXT` to any further question; with --question-timeout, when nobody answers in time")
+	set.StringVar(&f.defaultAnswer, "default-answer", "", "answer `TEXT` to further questions; with --question-timeout once that is over")
 	set.DurationVar(&f.questionTimeout, "question-timeout", 0, "how long a question waits for an answer (default: for ever)")
 	set.DurationVar(&f.timeout, "timeout", 0, "how long the task may take (default: for ever)")
 	set.DurationVar(&f.turnTimeout, "turn-timeout", 0, fmt.Sprintf("how long one turn may take (default %s)", workflows.DefaultTurnTimeout))
