@@ -83,7 +83,7 @@ func TestFollowTellsEachStateAndOneAnswerWins(t *testing.T) {
 func TestListsChooseByStatusConnectionAndLabel(t *testing.T) {
 	c := tasks(t, newHome(t))
 	ctx := longer(t)
-	odd := map[string]string{"team": `o'neil\x`}
+	odd := map[string]string{"team": "west-1/shop @ 7"}
 	for id, text := range map[string]string{"done": "finish 1", "bad": "fail no", "open": "ask Why?"} {
 		in := script(id, text)
 		if id == "bad" {
@@ -123,6 +123,8 @@ func TestListsChooseByStatusConnectionAndLabel(t *testing.T) {
 	limited, err := c.List(ctx, starter.Filter{Limit: 2})
 	require.NoError(t, err)
 	require.Len(t, limited, 2)
+	_, err = c.List(ctx, starter.Filter{Labels: map[string]string{"team": "o'neil"}})
+	require.ErrorContains(t, err, `label "team=o'neil"`)
 	_, err = c.List(ctx, starter.Filter{Status: "sleeping"})
 	require.ErrorContains(t, err, `unknown status "sleeping"`)
 }

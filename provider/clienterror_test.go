@@ -16,7 +16,7 @@ func TestAStatusDecidesTheKindOfAnError(t *testing.T) {
 		kind      ErrorKind
 		ambiguous bool
 	}{
-		302: {kind: ErrorUnavailable},
+		302: {kind: ErrorInvalid},
 		400: {kind: ErrorInvalid},
 		401: {kind: ErrorUnauthorized},
 		402: {kind: ErrorInvalid},

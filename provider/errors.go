@@ -31,7 +31,7 @@ type ErrorKind string
 // The kinds of errors.
 const (
 	ErrorUnauthorized ErrorKind = "unauthorized" // 401, 403: key or rights
-	ErrorInvalid      ErrorKind = "invalid"      // any other 4xx: the request will never do
+	ErrorInvalid      ErrorKind = "invalid"      // any other 3xx or 4xx: the request will never do
 	ErrorNotFound     ErrorKind = "not_found"    // 404, 410: the session is gone
 	ErrorBusy         ErrorKind = "busy"         // 408, 409: not now
 	ErrorRateLimited  ErrorKind = "rate_limited" // 429
@@ -49,7 +49,7 @@ func KindOfStatus(status int) ErrorKind {
 		return ErrorBusy
 	case status == 429:
 		return ErrorRateLimited
-	case status >= 400 && status < 500:
+	case status >= 300 && status < 500: // a redirect that is not followed is a wrong base URL
 		return ErrorInvalid
 	default:
 		return ErrorUnavailable

@@ -104,6 +104,9 @@ func (f Filter) query() (string, error) {
 	if f.Batch != "" {
 		terms = append(terms, equal(workflows.AttributeBatch.GetName(), f.Batch))
 	}
+	if err := workflows.CheckLabels(f.Labels); err != nil {
+		return "", &InvalidInputError{Err: err}
+	}
 	for _, word := range labelWords(f.Labels) {
 		terms = append(terms, equal(workflows.AttributeLabels.GetName(), word))
 	}

@@ -129,9 +129,11 @@ func call[O any](t *agentTask, ctx workflow.Context, plan callPlan, activity, in
 			return out, err
 		}
 		t.log.Info("first try failed, going on with patience", "call", plan.summary, "error", err)
-		if err := workflow.Sleep(ctx, retryAfter(err)); err != nil {
+		pause := min(retryAfter(err), plan.total)
+		if err := workflow.Sleep(ctx, pause); err != nil {
 			return out, err
 		}
+		plan.total = max(plan.total-pause, time.Second)
 	}
 	err := workflow.ExecuteActivity(patient(ctx, plan), activity, in).Get(ctx, &out)
 	return out, err

@@ -3,11 +3,13 @@ package workflows
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
 
 	"github.com/errand-dev/errand/provider"
 )
@@ -128,6 +130,9 @@ func (in AgentTaskInput) Validate() error {
 			return err
 		}
 	}
+	if err := CheckLabels(in.Labels); err != nil {
+		return err
+	}
 	switch in.Snapshot.Mode {
 	case "", provider.SnapshotNone:
 		if in.Snapshot.SaveAsDefault {
@@ -146,6 +151,21 @@ func (in AgentTaskInput) Validate() error {
 	} {
 		if d.value < 0 {
 			return fmt.Errorf("the %s is negative (%s)", d.name, d.value)
+		}
+	}
+	return nil
+}
+
+// labelWord is what lists can find on every store of Temporal's visibility.
+var labelWord = regexp.MustCompile(`^[\pL\pN][\pL\pN ._/:@+,#-]{0,99}$`)
+
+// CheckLabels reports a label that lists could not find.
+func CheckLabels(labels map[string]string) error {
+	for _, key := range workflow.DeterministicKeys(labels) {
+		for _, word := range []string{key, labels[key]} {
+			if !labelWord.MatchString(word) {
+				return fmt.Errorf("label %q: keys and values have 1 to 100 letters, digits, spaces and . _ / : @ + , # -, and begin with a letter or a digit", key+"="+labels[key])
+			}
 		}
 	}
 	return nil

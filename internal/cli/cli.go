@@ -44,7 +44,7 @@ func Main(ctx context.Context, args, environ []string, stdin io.Reader, stdout, 
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(a.err)
-	return a.status(root.ExecuteContext(ctx))
+	return a.status(ctx, root.ExecuteContext(ctx))
 }
 
 // app is one run of the command.
@@ -79,8 +79,8 @@ type exitStatus int
 func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
 // status tells the user of the error, in one line, and returns what the
-// process exits with.
-func (a *app) status(err error) int {
+// process exits with. What a signal has ended needs no words.
+func (a *app) status(ctx context.Context, err error) int {
 	var (
 		status exitStatus
 		wrong  *usageError
@@ -90,6 +90,8 @@ func (a *app) status(err error) int {
 		return exitOK
 	case errors.As(err, &status):
 		return int(status)
+	case ctx.Err() != nil:
+		return exitInterrupted
 	}
 	a.note("%s", oneLine(err.Error()))
 	if errors.As(err, &wrong) || !a.started {
@@ -113,19 +115,17 @@ func (a *app) root() *cobra.Command {
 		Long: "Errand runs remote agent tasks as durable Temporal workflows.\n\n" +
 			"With no Temporal server and no agent API key configured, it runs a Temporal\n" +
 			"server and a local session server of its own: nothing to install or to start.",
-		Example:                    example(`run --url http://shop.localhost/teapot "Report the product's name and price"`),
-		Args:                       noSuchCommand,
-		RunE:                       func(c *cobra.Command, _ []string) error { return c.Help() },
-		Version:                    readBuild().String(),
-		SilenceErrors:              true,
-		SilenceUsage:               true,
-		SuggestionsMinimumDistance: 2,
+		Example:       example(`run --url http://shop.localhost/teapot "Report the product's name and price"`),
+		Version:       readBuild().String(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
 		PersistentPreRunE: func(*cobra.Command, []string) error {
 			err := a.flags.check()
 			a.started = err == nil
 			return err
 		},
 	}
+	asGroup(root)
 	a.flags.register(root.PersistentFlags())
 	root.Flags().SortFlags = false
 	root.SetUsageTemplate(usageTemplate)
@@ -185,6 +185,13 @@ Use "{{.Root.Name}} --help" for the flags that every command takes.{{end}}
 // example indents the command lines of a help text, each begun with errand.
 func example(lines ...string) string {
 	return "  errand " + strings.Join(lines, "\n  errand ")
+}
+
+// asGroup makes a command one that only has others below it: alone it helps.
+func asGroup(c *cobra.Command) {
+	c.Args = noSuchCommand
+	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	c.SuggestionsMinimumDistance = 2
 }
 
 // noSuchCommand refuses what is no command of a group of commands.

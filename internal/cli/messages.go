@@ -34,7 +34,7 @@ type messages struct {
 	started bool
 	nudge   chan chan struct{} // asks for a read now; closes what it sends once that is done
 	stop    chan struct{}      // closed when no new read shall begin
-	done    chan struct{} // closed when reading has ended
+	done    chan struct{}      // closed when reading has ended
 	cancel  context.CancelFunc
 }
 

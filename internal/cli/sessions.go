@@ -24,9 +24,8 @@ func (a *app) sessionsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "sessions",
 		Short: "Agent sessions at the vendor, and the local session server",
-		Args:  noSuchCommand,
-		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+	asGroup(c)
 	c.AddCommand(a.sessionsListCommand(), a.sessionsServeCommand())
 	return c
 }
@@ -131,22 +130,23 @@ func (a *app) serveSessions(ctx context.Context, listen, keyRef string) (err err
 		}
 		keys = append(keys, string(key))
 	}
+	listener, err := net.Listen("tcp", listen)
+	if err != nil {
+		return usagef("--listen %s: %w", listen, err)
+	}
+	defer func() { _ = listener.Close() }() // most often the server has done it
+	if addr, ok := listener.Addr().(*net.TCPAddr); ok && len(keys) == 0 && !addr.IP.IsLoopback() {
+		return usagef("--listen %s can be reached from other machines: ask for a key with --api-key env:NAME, or listen on 127.0.0.1", listen)
+	}
 	dir := filepath.Join(c.DataDir, "session-server")
 	unlock, err := lockDir(dir)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	listener, err := net.Listen("tcp", listen)
-	if err != nil {
-		return usagef("--listen %s: %w", listen, err)
-	}
-	if addr, ok := listener.Addr().(*net.TCPAddr); ok && len(keys) == 0 && !addr.IP.IsLoopback() {
-		return errors.Join(usagef("--listen %s can be reached from other machines: ask for a key with --api-key env:NAME, or listen on 127.0.0.1", listen), listener.Close())
-	}
 	server, err := sessionserver.New(sessionserver.Config{Dir: dir, Keys: keys, Logger: a.logger(slog.LevelInfo)})
 	if err != nil {
-		return errors.Join(err, listener.Close())
+		return err
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
