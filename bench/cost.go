@@ -123,7 +123,7 @@ func playCost(ctx context.Context, args []string) error {
 	}
 	defer s.stop()
 	counter := newActionCounter()
-	server, err := devserver.Start(ctx, devserver.Options{Dir: dir, SearchAttributes: searchAttributes(), Metrics: counter})
+	server, err := devserver.Start(ctx, devserver.Options{Dir: dir, SearchAttributes: workflows.SearchAttributes(), Metrics: counter})
 	if err != nil {
 		return err
 	}

@@ -7,14 +7,15 @@ import (
 	"log/slog"
 	"time"
 
-	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 
 	"github.com/errand-dev/errand/devserver"
+	"github.com/errand-dev/errand/internal/engine"
 	"github.com/errand-dev/errand/provider"
 	"github.com/errand-dev/errand/starter"
 	"github.com/errand-dev/errand/worker"
+	"github.com/errand-dev/errand/workflows"
 )
 
 // connection is the name of the one connection of every measurement.
@@ -22,15 +23,6 @@ const connection = "bench"
 
 // temporalDefaults are Temporal's own SQLite settings: none.
 var temporalDefaults = map[string]string{}
-
-func searchAttributes() map[string]enumspb.IndexedValueType {
-	return map[string]enumspb.IndexedValueType{
-		"ErrandStatus":     enumspb.INDEXED_VALUE_TYPE_KEYWORD,
-		"ErrandConnection": enumspb.INDEXED_VALUE_TYPE_KEYWORD,
-		"ErrandBatch":      enumspb.INDEXED_VALUE_TYPE_KEYWORD,
-		"ErrandLabels":     enumspb.INDEXED_VALUE_TYPE_KEYWORD_LIST,
-	}
-}
 
 func dial(address string) (client.Client, error) {
 	return client.Dial(client.Options{HostPort: address, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
@@ -51,7 +43,8 @@ func playEngine(ctx context.Context, args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	o := devserver.Options{Dir: *dir, SearchAttributes: searchAttributes()}
+	engine.TuneProcess()
+	o := devserver.Options{Dir: *dir, SearchAttributes: workflows.SearchAttributes()}
 	if *defaults {
 		o.Pragmas = temporalDefaults
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"go.temporal.io/api/workflowservice/v1"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -29,34 +30,63 @@ func measureMemory(ctx context.Context, size scale) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	var most int64
+	script := fmt.Sprintf("think begun; wait %s; finish 1", work)
 	group, groupCtx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		return runTasks(groupCtx, r.Client, "task", fmt.Sprintf("think begun; wait %s; finish 1", work), n, n, nil)
-	})
-	over := make(chan error, 1)
-	go func() { over <- group.Wait() }()
+	group.SetLimit(throughputConcurrency)
+	for i := range n {
+		group.Go(func() error { return startTask(groupCtx, r.Client, fmt.Sprintf("task-%d", i), script) })
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	most, err := r.watchMemory(ctx)
+	if err != nil {
+		return nil, err
+	}
+	completed, err := r.count(ctx, "ExecutionStatus = 'Completed'")
+	if err != nil {
+		return nil, err
+	}
+	if completed != n {
+		return nil, fmt.Errorf("%d of %d tasks completed", completed, n)
+	}
+	return []row{{
+		what:     fmt.Sprintf("%d tasks whose agents work at the same time, streams open: resident memory of engine and worker, the most seen", n),
+		bar:      "< 600 MiB",
+		reached:  mib(most),
+		baseline: mib(empty) + " without tasks",
+		ratio:    fmt.Sprintf("%d KiB for each task", (most-empty)>>10/int64(n)),
+	}}, nil
+}
+
+// watchMemory returns the most memory that engine and worker have until no
+// task is open any more.
+func (r *rig) watchMemory(ctx context.Context) (most int64, err error) {
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
-	for {
+	for i := 0; ; i++ {
 		select {
-		case err := <-over:
-			if err != nil {
-				return nil, err
-			}
-			return []row{{
-				what:     fmt.Sprintf("%d tasks whose agents work at the same time, streams open: resident memory of engine and worker, the most seen", n),
-				bar:      "< 600 MiB",
-				reached:  mib(most),
-				baseline: mib(empty) + " without tasks",
-				ratio:    fmt.Sprintf("%d KiB for each task", (most-empty)>>10/int64(n)),
-			}}, nil
+		case <-ctx.Done():
+			return 0, ctx.Err()
 		case <-tick.C:
-			now, err := r.engine.resident()
-			if err != nil {
-				return nil, err
-			}
-			most = max(most, now)
+		}
+		now, err := r.engine.resident()
+		if err != nil {
+			return 0, err
+		}
+		most = max(most, now)
+		if i%10 > 0 {
+			continue
+		}
+		open, err := r.count(ctx, "ExecutionStatus = 'Running'")
+		if err != nil || open == 0 {
+			return most, err
 		}
 	}
+}
+
+// count counts the tasks that a visibility query finds.
+func (r *rig) count(ctx context.Context, query string) (int, error) {
+	c, err := r.client.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Query: query})
+	return int(c.GetCount()), err
 }

@@ -55,6 +55,13 @@ func explain(err error) error {
 	}
 }
 
+// isAway reports whether the server may answer if asked again.
+func isAway(err error) bool {
+	_, unavailable := errors.AsType[*serviceerror.Unavailable](err)
+	_, busy := errors.AsType[*serviceerror.ResourceExhausted](err)
+	return unavailable || busy || isDeadline(err)
+}
+
 func isDeadline(err error) bool {
 	var deadline *serviceerror.DeadlineExceeded
 	var timeout *client.WorkflowUpdateServiceTimeoutOrCanceledError

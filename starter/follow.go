@@ -8,7 +8,6 @@ import (
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
-	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/errand-dev/errand/workflows"
@@ -16,14 +15,15 @@ import (
 
 // longPoll bounds one wait for events. A server may lose the note that a
 // workflow has closed and let its waiter hang for 20 s; asking again finds out.
-const longPoll = 2 * time.Second
+// The embedded server itself ends each wait after 2 s.
+const longPoll = 5 * time.Second
 
 // Wait waits until the task has closed, and returns it.
 func (c *Client) Wait(ctx context.Context, taskID string) (AgentTask, error) {
 	if err := c.events(ctx, taskID, enumspb.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT, func([]*historypb.HistoryEvent) error { return nil }); err != nil {
 		return AgentTask{}, err
 	}
-	return c.AgentTask(ctx, taskID)
+	return c.read(ctx, taskID)
 }
 
 // Follow hands visit the task as it is now and again whenever it may have
@@ -35,7 +35,7 @@ func (c *Client) Follow(ctx context.Context, taskID string, visit func(AgentTask
 		if !changed(news) {
 			return nil
 		}
-		task, err = c.AgentTask(ctx, taskID)
+		task, err = c.read(ctx, taskID)
 		if _, ok := errors.AsType[*NoWorkerError](err); err != nil && !ok {
 			return err
 		}
@@ -45,9 +45,24 @@ func (c *Client) Follow(ctx context.Context, taskID string, visit func(AgentTask
 		return task, err
 	}
 	if !task.Status.Closed() {
-		task, err = c.AgentTask(ctx, taskID)
+		task, err = c.read(ctx, taskID)
 	}
 	return task, err
+}
+
+// read is AgentTask for one who is following: a server that is away for a
+// moment, or is taken over by another process, ends nothing.
+func (c *Client) read(ctx context.Context, taskID string) (task AgentTask, err error) {
+	var trouble absence
+	for {
+		task, err = c.AgentTask(ctx, taskID)
+		if !isAway(err) {
+			return task, err
+		}
+		if err := trouble.bear(ctx, err); err != nil {
+			return task, err
+		}
+	}
 }
 
 // changed reports whether the workflow has taken a step: only then can its
@@ -75,26 +90,26 @@ func (c *Client) events(ctx context.Context, taskID string, filter enumspb.Histo
 		HistoryEventFilterType: filter,
 		SkipArchival:           true,
 	}
+	var trouble absence
 	for {
 		pollCtx, cancel := context.WithTimeout(ctx, longPoll)
 		page, err := c.temporal.WorkflowService().GetWorkflowExecutionHistory(pollCtx, request)
 		cancel()
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case isDeadline(err):
-			closed, err := c.closed(ctx, request.GetExecution())
-			if err != nil {
-				return err
-			}
-			if closed { // and the note of it was lost: ask without waiting
+		silent := isDeadline(err) && ctx.Err() == nil
+		if silent { // whether closed and the note of it lost, or just nothing new
+			var closed bool
+			if closed, err = c.closed(ctx, request.GetExecution()); closed {
 				request.WaitNewEvent, request.NextPageToken = false, nil
 			}
-			continue
-		case err != nil:
-			if err := c.pause(ctx, err); err != nil {
+		}
+		if err != nil {
+			if err := trouble.bear(ctx, err); err != nil {
 				return err
 			}
+			continue
+		}
+		trouble = absence{}
+		if silent {
 			continue
 		}
 		news := page.GetHistory().GetEvents()
@@ -115,10 +130,21 @@ func (c *Client) events(ctx context.Context, taskID string, filter enumspb.Histo
 	}
 }
 
-// pause waits a moment when the server is away for one, and returns err for
-// whatever waiting does not mend.
-func (c *Client) pause(ctx context.Context, err error) error {
-	if _, ok := errors.AsType[*serviceerror.Unavailable](err); !ok {
+// absence is a server that does not answer for a while.
+type absence struct{ since time.Time }
+
+// mostAbsence is how long a follower waits for a server that is away.
+const mostAbsence = 2 * time.Minute
+
+// bear waits a moment, and returns err for whatever waiting does not mend.
+func (a *absence) bear(ctx context.Context, err error) error {
+	if a.since.IsZero() {
+		a.since = time.Now()
+	}
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case !isAway(err) || time.Since(a.since) > mostAbsence:
 		return explain(err)
 	}
 	select {
@@ -131,10 +157,7 @@ func (c *Client) pause(ctx context.Context, err error) error {
 
 func (c *Client) closed(ctx context.Context, run *commonpb.WorkflowExecution) (bool, error) {
 	d, err := c.temporal.DescribeWorkflowExecution(ctx, run.GetWorkflowId(), run.GetRunId())
-	if err != nil {
-		return false, c.pause(ctx, err)
-	}
-	return d.GetWorkflowExecutionInfo().GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, nil
+	return err == nil && d.GetWorkflowExecutionInfo().GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, err
 }
 
 func closes(e *historypb.HistoryEvent) bool {

@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
@@ -46,6 +47,15 @@ var (
 	AttributeBatch      = temporal.NewSearchAttributeKeyKeyword("ErrandBatch")
 	AttributeLabels     = temporal.NewSearchAttributeKeyKeywordList("ErrandLabels") // "key=value"
 )
+
+// SearchAttributes are those that a namespace needs, with their types.
+func SearchAttributes() map[string]enumspb.IndexedValueType {
+	all := map[string]enumspb.IndexedValueType{}
+	for _, key := range []temporal.SearchAttributeKey{AttributeStatus, AttributeConnection, AttributeBatch, AttributeLabels} {
+		all[key.GetName()] = key.GetValueType()
+	}
+	return all
+}
 
 // MaxText is the longest prompt, follow-up or answer, in characters: what the
 // strictest vendor takes as one message.

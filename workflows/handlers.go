@@ -12,21 +12,7 @@ import (
 // register sets the handlers of the query, the updates and the signals. It
 // runs before the first wait, so that no message finds the door closed.
 func (t *agentTask) register(ctx workflow.Context) error {
-	t.onSignal(ctx, SignalAnswer, func(ctx workflow.Context, in AnswerInput) error {
-		if err := t.validateAnswer(in); err != nil {
-			return err
-		}
-		_, err := t.handleAnswer(ctx, in)
-		return err
-	})
-	t.onSignal(ctx, SignalPause, func(ctx workflow.Context, _ AnswerInput) error {
-		_, err := t.handlePause(ctx)
-		return err
-	})
-	t.onSignal(ctx, SignalResume, func(ctx workflow.Context, _ AnswerInput) error {
-		_, err := t.handleResume(ctx)
-		return err
-	})
+	t.receiveSignals(ctx)
 	return errors.Join(
 		workflow.SetQueryHandler(ctx, QueryState, func() (AgentTaskState, error) { return t.state(), nil }),
 		workflow.SetUpdateHandlerWithOptions(ctx, UpdateAnswer, t.handleAnswer,
@@ -124,28 +110,63 @@ func (t *agentTask) handleResume(ctx workflow.Context) (Status, error) {
 	return t.status(), nil
 }
 
-// onSignal gives each signal of that name to handle. A signal's sender cannot
-// be told of an error, so it goes to the log.
-func (t *agentTask) onSignal(ctx workflow.Context, name string, handle func(workflow.Context, AnswerInput) error) {
-	signals := workflow.GetSignalChannel(ctx, name)
-	t.signals = append(t.signals, signals)
+// receiveSignals gives each signal to its handler, one after the other and in
+// one coroutine, because thousands of tasks stay in a worker's memory. A
+// signal's sender cannot be told of an error, so it goes to the log.
+func (t *agentTask) receiveSignals(ctx workflow.Context) {
+	handlers := []struct {
+		name   string
+		handle func(workflow.Context, AnswerInput) error
+	}{
+		{SignalAnswer, t.answerSignal},
+		{SignalPause, t.pauseSignal},
+		{SignalResume, t.resumeSignal},
+	}
+	for _, h := range handlers {
+		t.signals = append(t.signals, workflow.GetSignalChannel(ctx, h.name))
+	}
 	workflow.Go(ctx, func(ctx workflow.Context) {
+		selector := workflow.NewSelector(ctx)
+		for i, h := range handlers {
+			selector.AddReceive(t.signals[i], func(c workflow.ReceiveChannel, _ bool) {
+				var in AnswerInput
+				c.ReceiveAsync(&in)
+				t.handling++
+				if err := h.handle(ctx, in); err != nil {
+					t.log.Warn("signal had no effect", "signal", h.name, "error", err)
+				}
+				t.handling--
+			})
+		}
 		for {
-			var in AnswerInput
-			signals.Receive(ctx, &in)
-			t.handling++
-			if err := handle(ctx, in); err != nil {
-				t.log.Warn("signal had no effect", "signal", name, "error", err)
-			}
-			t.handling--
+			selector.Select(ctx)
 		}
 	})
+}
+
+// answerSignal checks what an update's validator would have.
+func (t *agentTask) answerSignal(ctx workflow.Context, in AnswerInput) error {
+	if err := t.validateAnswer(in); err != nil {
+		return err
+	}
+	_, err := t.handleAnswer(ctx, in)
+	return err
+}
+
+func (t *agentTask) pauseSignal(ctx workflow.Context, _ AnswerInput) error {
+	_, err := t.handlePause(ctx)
+	return err
+}
+
+func (t *agentTask) resumeSignal(ctx workflow.Context, _ AnswerInput) error {
+	_, err := t.handleResume(ctx)
+	return err
 }
 
 // settle waits until no message from outside is half handled. A signal that
 // arrived with the event that brought us here may be on its way to its
 // receiver, in no channel any more: the coroutine that is started last runs
-// after all receivers had their turn.
+// after the receiver had its turn.
 func (t *agentTask) settle(ctx workflow.Context) error {
 	everyoneRan := false
 	workflow.Go(ctx, func(workflow.Context) { everyoneRan = true })

@@ -39,7 +39,7 @@ func (a *app) answerCommand() *cobra.Command {
 			if strings.TrimSpace(in.Text) == "" {
 				return usagef("the answer is empty")
 			}
-			return a.withLink(c.Context(), linkOptions{}, func(l *link) error {
+			return a.withLink(c.Context(), func(l *link) error {
 				return a.answer(c.Context(), l, args[0], in)
 			})
 		},
@@ -75,7 +75,7 @@ func (a *app) answerAsking(ctx context.Context, taskID string, in workflows.Answ
 	if !a.interactive() {
 		return usagef("TEXT is missing, and there is no terminal to ask at: errand answer TASK TEXT, with - to read it from stdin")
 	}
-	return a.withLink(ctx, linkOptions{}, func(l *link) error {
+	return a.withLink(ctx, func(l *link) error {
 		task, err := l.tasks.AgentTask(ctx, taskID)
 		if err != nil {
 			return explainTask(taskID, err)
@@ -153,7 +153,7 @@ func (a *app) inboxCommand() *cobra.Command {
 		Example: example(`inbox`, `inbox -o jsonl`),
 		Args:    exactly(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			return a.withLink(c.Context(), linkOptions{}, func(l *link) error {
+			return a.withLink(c.Context(), func(l *link) error {
 				return a.inbox(c.Context(), l, cmp.Or(by, a.userName()))
 			})
 		},

@@ -126,7 +126,7 @@ func (a *app) root() *cobra.Command {
 		},
 	}
 	asGroup(root)
-	a.flags.register(root.PersistentFlags())
+	a.flags.register(root)
 	root.Flags().SortFlags = false
 	root.SetUsageTemplate(usageTemplate)
 	root.SetVersionTemplate("{{.Version}}\n")

@@ -102,7 +102,7 @@ type outcome struct {
 // control does something with each task in turn and reports on each. It fails
 // if it failed with any.
 func (a *app) control(ctx context.Context, tasks []string, do func(*link, string) (workflows.Status, error)) error {
-	return a.withLink(ctx, linkOptions{}, func(l *link) error {
+	return a.withLink(ctx, func(l *link) error {
 		var outcomes []outcome
 		failed := false
 		for _, id := range tasks {

@@ -10,7 +10,6 @@ import (
 	"strconv"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/errand-dev/errand/internal/config"
 	"github.com/errand-dev/errand/internal/engine"
@@ -28,10 +27,10 @@ func (a *app) devCommand() *cobra.Command {
 		Args:    exactly(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			var err error
-			if o.Port, err = freePort(c.Flags(), "port"); err != nil {
+			if o.Port, err = freePort(c, "port"); err != nil {
 				return err
 			}
-			if o.UIPort, err = freePort(c.Flags(), "ui-port"); err != nil {
+			if o.UIPort, err = freePort(c, "ui-port"); err != nil {
 				return err
 			}
 			return a.dev(c.Context(), o)
@@ -45,8 +44,8 @@ func (a *app) devCommand() *cobra.Command {
 
 // freePort is the port that a flag says, or 0, for any, when the flag was not
 // given and its default is taken.
-func freePort(flags *pflag.FlagSet, name string) (int, error) {
-	port, err := flags.GetInt(name)
+func freePort(c *cobra.Command, name string) (int, error) {
+	port, err := c.Flags().GetInt(name)
 	if err != nil {
 		return 0, err
 	}
@@ -54,7 +53,7 @@ func freePort(flags *pflag.FlagSet, name string) (int, error) {
 	if err == nil {
 		return port, l.Close()
 	}
-	if !flags.Changed(name) {
+	if !c.Flags().Changed(name) {
 		return 0, nil
 	}
 	return 0, usagef("--%s %d cannot be used: %w", name, port, err)

@@ -7,14 +7,14 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 
 	"github.com/errand-dev/errand/internal/config"
 )
 
 // globalFlags are the flags that every command takes.
 type globalFlags struct {
-	set *pflag.FlagSet
+	root *cobra.Command
 
 	config, dataDir     string
 	output              string
@@ -31,8 +31,9 @@ const (
 	outputJSONL = "jsonl"
 )
 
-func (f *globalFlags) register(set *pflag.FlagSet) {
-	f.set = set
+func (f *globalFlags) register(root *cobra.Command) {
+	f.root = root
+	set := root.PersistentFlags()
 	set.SortFlags = false
 	set.StringVarP(&f.output, "output", "o", outputText, "`FORMAT` of results: text, json or jsonl")
 	set.StringVar(&f.config, "config", "", "configuration `FILE` (ERRAND_CONFIG, ./errand.toml, then ~/.config/errand/errand.toml)")
@@ -73,10 +74,10 @@ func (f *globalFlags) check() error {
 // load reads the configuration.
 func (a *app) load() (*config.Config, error) {
 	f := a.flags
-	if f.set.Changed("tls") {
+	if f.root.PersistentFlags().Changed("tls") {
 		f.temporal.TLS = &f.tls
 	}
-	if f.set.Changed("tls-disable-host-verification") {
+	if f.root.PersistentFlags().Changed("tls-disable-host-verification") {
 		f.temporal.TLSDisableHostVerification = &f.tlsNoHostVerification
 	}
 	c, err := config.Load(config.Sources{File: f.config, DataDir: f.dataDir, Temporal: f.temporal, Env: a.env})
@@ -102,7 +103,7 @@ func (a *app) logger(fallback slog.Level) *slog.Logger {
 func (a *app) again(words ...string) string {
 	words = append([]string{"errand"}, words...)
 	for _, name := range []string{"config", "data-dir", "address", "namespace", "profile", "config-file"} {
-		if flag := a.flags.set.Lookup(name); flag.Changed {
+		if flag := a.flags.root.PersistentFlags().Lookup(name); flag.Changed {
 			words = append(words, "--"+name, flag.Value.String())
 		}
 	}

@@ -12,9 +12,7 @@ import (
 	"sync"
 	"time"
 
-	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/temporal"
 	sdkworker "go.temporal.io/sdk/worker"
 	"google.golang.org/grpc"
 
@@ -26,8 +24,13 @@ import (
 	"github.com/errand-dev/errand/workflows"
 )
 
-// dialTimeout bounds the first contact with Temporal.
-const dialTimeout = 5 * time.Second
+const (
+	// dialTimeout bounds the first contact with Temporal.
+	dialTimeout = 5 * time.Second
+
+	// workerPatience is how long to look for a worker before there is none.
+	workerPatience = 2 * time.Second
+)
 
 // link is what a command works through: a client of Temporal, and whatever has
 // to run in this process for that.
@@ -84,22 +87,23 @@ func (a *app) open(ctx context.Context, c *config.Config, o linkOptions) (_ *lin
 		return nil, usagef("cannot reach Temporal at %s: %w: check --address or TEMPORAL_ADDRESS", options.HostPort, err)
 	}
 	l.tasks = starter.New(l.temporal, starter.Options{Namespace: options.Namespace})
-	if l.embedded() && !o.noWorker {
-		if l.ownsTemporal() {
-			return l, l.startWorker(l.workerStopped)
-		}
+	switch {
+	case !l.embedded() || o.noWorker:
+	case l.ownsTemporal():
+		err = l.startWorker(l.workerStopped)
+	default:
 		l.watchTakeOver()
 	}
-	return l, nil
+	return l, err
 }
 
 // withLink does something with a link that is open for as long as that.
-func (a *app) withLink(ctx context.Context, o linkOptions, do func(*link) error) error {
+func (a *app) withLink(ctx context.Context, do func(*link) error) error {
 	c, err := a.load()
 	if err != nil {
 		return err
 	}
-	l, err := a.open(ctx, c, o)
+	l, err := a.open(ctx, c, linkOptions{})
 	if err != nil {
 		return err
 	}
@@ -120,8 +124,9 @@ func (l *link) embedded() bool { return l.engine != nil }
 func (l *link) ownsTemporal() bool { return l.engine.Temporal().PID == os.Getpid() }
 
 func (l *link) openEngine(ctx context.Context, o linkOptions) (err error) {
+	engine.TuneProcess()
 	o.temporal.Namespace = l.config.Temporal.Namespace
-	o.temporal.SearchAttributes = searchAttributes()
+	o.temporal.SearchAttributes = workflows.SearchAttributes()
 	l.engine, err = engine.Open(ctx, engine.Options{Dir: l.config.DataDir, Temporal: &o.temporal, Logger: l.logger})
 	if err != nil {
 		return usage(err)
@@ -142,17 +147,6 @@ func (l *link) engineClient() client.Options {
 			}),
 		}},
 	}
-}
-
-// searchAttributes are those that Errand's workflows set.
-func searchAttributes() map[string]enumspb.IndexedValueType {
-	all := map[string]enumspb.IndexedValueType{}
-	for _, key := range []temporal.SearchAttributeKey{
-		workflows.AttributeStatus, workflows.AttributeConnection, workflows.AttributeBatch, workflows.AttributeLabels,
-	} {
-		all[key.GetName()] = key.GetValueType()
-	}
-	return all
 }
 
 // startWorker makes this process work on tasks. What stops the worker for good
@@ -191,12 +185,27 @@ func (l *link) watchTakeOver() {
 }
 
 // checkWorkers refuses to talk to tasks that nobody works on. In an embedded
-// server the process that runs it does.
+// server the process that runs it does. A worker that has just started gets a
+// moment to be seen.
 func (l *link) checkWorkers(ctx context.Context) error {
 	if l.embedded() {
 		return nil
 	}
-	return l.tasks.CheckWorkers(ctx)
+	patience := time.NewTimer(workerPatience)
+	defer patience.Stop()
+	for {
+		err := l.tasks.CheckWorkers(ctx)
+		if _, none := errors.AsType[*starter.NoWorkerError](err); !none {
+			return err
+		}
+		select {
+		case <-time.After(workerPatience / 20):
+		case <-patience.C:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // Close stops what runs in this process; other processes and workers go on.

@@ -53,7 +53,7 @@ func (a *app) listCommand() *cobra.Command {
 }
 
 func (a *app) list(ctx context.Context, filter starter.Filter) error {
-	return a.withLink(ctx, linkOptions{}, func(l *link) error {
+	return a.withLink(ctx, func(l *link) error {
 		tasks, err := l.tasks.List(ctx, filter)
 		if err != nil {
 			return err
@@ -125,7 +125,7 @@ func (a *app) showCommand() *cobra.Command {
 		Example: example(`show t-7f3k2m`, `show t-7f3k2m -o json`),
 		Args:    exactly("TASK"),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.withLink(c.Context(), linkOptions{}, func(l *link) error {
+			return a.withLink(c.Context(), func(l *link) error {
 				task, err := l.tasks.AgentTask(c.Context(), args[0])
 				if noWorker, ok := errors.AsType[*starter.NoWorkerError](err); ok {
 					a.note("what the task is doing now is not known: %s", noWorker)

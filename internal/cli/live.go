@@ -32,6 +32,7 @@ func (a *app) followLive(ctx context.Context, l *link, taskID string) (starter.A
 			tea.WithInput(terminal(a.in)), tea.WithOutput(terminal(a.err.base)), tea.WithEnvironment(a.env),
 			tea.WithContext(ctx), tea.WithoutSignalHandler()),
 		screen: terminal(a.err.base),
+		color:  a.env.Get("NO_COLOR") == "",
 	}
 	release := a.err.through(view)
 	defer release()
@@ -69,6 +70,7 @@ func (a *app) followLive(ctx context.Context, l *link, taskID string) (starter.A
 type liveView struct {
 	program *tea.Program
 	screen  *os.File
+	color   bool
 }
 
 // print prints lines above the view, in their order.
@@ -82,7 +84,7 @@ func (v liveView) print(lines []line) {
 	}
 	rendered := make([]string, len(lines))
 	for i, l := range lines {
-		rendered[i] = renderLine(l, width)
+		rendered[i] = renderLine(l, width, v.color)
 	}
 	v.printAbove(strings.Join(rendered, "\n"))
 }

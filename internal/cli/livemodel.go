@@ -59,6 +59,9 @@ func newLiveModel(calls liveCalls) liveModel {
 	input.Prompt = "› "
 	input.Placeholder = "your answer"
 	input.CharLimit = workflows.MaxText
+	styles := input.Styles()
+	styles.Cursor.Blink = false // there is enough that moves
+	input.SetStyles(styles)
 	return liveModel{
 		calls:   calls,
 		spinner: spinner.New(spinner.WithSpinner(spinner.MiniDot)),
@@ -196,7 +199,7 @@ func (m liveModel) statusLine() string {
 	case m.task.Status == workflows.StatusPaused:
 		words[0] = "paused"
 	case m.question != "":
-		words[0] = "waiting for your answer, Enter sends it"
+		words[0] = "waiting for your answer"
 	case m.task.Phase != "":
 		words[0] = phaseWords(m.task.Phase)
 	}
@@ -211,7 +214,7 @@ func (m liveModel) statusLine() string {
 
 // renderLine is a line of the account as the terminal shows it, wrapped to its
 // width.
-func renderLine(l line, width int) string {
+func renderLine(l line, width int, color bool) string {
 	mark, style := "·", dim
 	switch kind, _, _ := strings.Cut(l.kind, " "); kind {
 	case string(provider.EntryQuestion):
@@ -224,6 +227,9 @@ func renderLine(l line, width int) string {
 		mark, style = "!", wrong
 	case kindSession: // not wrapped, so that it can be clicked
 		return dim.Render("· session " + printable(l.text, "  "))
+	}
+	if !color {
+		style = style.UnsetForeground()
 	}
 	text := lipgloss.Wrap(printable(l.text, ""), max(10, width-2), "")
 	lines := strings.Split(text, "\n")

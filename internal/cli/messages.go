@@ -11,9 +11,12 @@ import (
 )
 
 const (
-	// lastWords is what a read gets while somebody waits for it: nobody shall
-	// wait long for messages who waits for a question or a result.
+	// lastWords is what a read under way gets once the task has ended: nobody
+	// shall wait for messages who waits for a result.
 	lastWords = 100 * time.Millisecond
+
+	// priorWords is what a read gets before a question is shown.
+	priorWords = time.Second
 
 	// transcriptPoll is how often to look into a transcript for what cannot be
 	// had from the vendor.
@@ -65,7 +68,7 @@ func (m *messages) catchUp() {
 		return
 	}
 	read := make(chan struct{})
-	patience := time.After(lastWords)
+	patience := time.After(priorWords)
 	select {
 	case m.nudge <- read:
 	case <-m.done:

@@ -90,9 +90,9 @@ func objectLines(result json.RawMessage) (string, bool) {
 
 // valueText is a JSON value for people: a string without its quotes.
 func valueText(value json.RawMessage) string {
-	var s string
-	if json.Unmarshal(value, &s) == nil {
-		return printable(s, "  ")
+	var s *string
+	if json.Unmarshal(value, &s) == nil && s != nil {
+		return printable(*s, "  ")
 	}
 	var compact bytes.Buffer
 	if json.Compact(&compact, value) == nil {

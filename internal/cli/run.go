@@ -40,7 +40,7 @@ func (a *app) runCommand() *cobra.Command {
 			return a.run(c.Context(), f, args, c.Flags().Changed("id"))
 		},
 	}
-	f.register(c.Flags())
+	f.register(c)
 	c.Flags().StringVar(&f.id, "id", "", "`ID` of the task, new or known (default: a new one)")
 	c.Flags().BoolVar(&f.detach, "detach", false, "print the id and leave the task to itself")
 	return c
@@ -69,7 +69,7 @@ func (a *app) run(ctx context.Context, f runFlags, args []string, hasID bool) (e
 		return usage(err)
 	}
 	if f.detach {
-		return a.leave(ctx, l, started.TaskID)
+		return a.leave(l, started)
 	}
 	follow := a.followPlain
 	if a.interactive() {
@@ -191,19 +191,19 @@ func (a *app) tellServers(l *link) {
 }
 
 // leave prints the id of a task that goes on without this command.
-func (a *app) leave(ctx context.Context, l *link, taskID string) error {
+func (a *app) leave(l *link, started starter.Started) error {
 	if l.embedded() && l.ownsTemporal() {
-		a.note("%s", a.whereItGoesOn(l, taskID))
+		a.note("%s", a.whereItGoesOn(l, started.TaskID))
 	}
 	if a.flags.output == outputText {
-		_, err := fmt.Fprintln(a.out, taskID)
+		_, err := fmt.Fprintln(a.out, started.TaskID)
 		return err
 	}
-	task, err := l.tasks.AgentTask(ctx, taskID)
-	if _, ok := errors.AsType[*starter.NoWorkerError](err); err != nil && !ok {
-		return err
-	}
-	return a.printJSON(task)
+	return a.printJSON(struct {
+		ID         string `json:"id"`
+		WorkflowID string `json:"workflow_id"`
+		RunID      string `json:"run_id"`
+	}{started.TaskID, workflows.AgentTaskWorkflowID(started.TaskID), started.RunID})
 }
 
 // whereItGoesOn says what becomes of a task that is left.

@@ -43,5 +43,8 @@ func terminal(stream any) *os.File {
 	return nil
 }
 
-// interactive reports whether a person is there to be asked.
-func (a *app) interactive() bool { return terminal(a.in) != nil && terminal(a.err.base) != nil }
+// interactive reports whether a person is there to be asked, at a terminal that
+// can draw.
+func (a *app) interactive() bool {
+	return terminal(a.in) != nil && terminal(a.err.base) != nil && a.env.Get("TERM") != "dumb"
+}

@@ -14,7 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/uuid"
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 
 	"github.com/errand-dev/errand/activities"
 	"github.com/errand-dev/errand/internal/config"
@@ -49,7 +49,8 @@ type taskFlags struct {
 	labels                             []string
 }
 
-func (f *taskFlags) register(set *pflag.FlagSet) {
+func (f *taskFlags) register(c *cobra.Command) {
+	set := c.Flags()
 	set.SortFlags = false
 	set.StringVar(&f.url, "url", "", "page `URL` to begin with")
 	set.StringVar(&f.connection, "connection", "", "`NAME` of the connection to the agent API")

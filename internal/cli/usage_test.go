@@ -135,7 +135,7 @@ func TestEveryCommandHelpsWithAnExampleThatIsValid(t *testing.T) {
 		}
 		require.NotEmpty(t, c.Short, c.CommandPath())
 		require.NotEmpty(t, c.Example, c.CommandPath())
-		for _, line := range strings.Split(c.Example, "\n") {
+		for line := range strings.SplitSeq(c.Example, "\n") {
 			args := shellWords(t, strings.TrimSpace(line))
 			require.Equal(t, "errand", args[0])
 			target, rest, err := a.root().Find(args[1:])

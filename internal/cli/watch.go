@@ -20,7 +20,7 @@ func (a *app) watchCommand() *cobra.Command {
 		Example: example(`watch t-7f3k2m`, `watch t-7f3k2m -o jsonl`),
 		Args:    exactly("TASK"),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.withLink(c.Context(), linkOptions{}, func(l *link) error {
+			return a.withLink(c.Context(), func(l *link) error {
 				return a.watch(c.Context(), l, args[0])
 			})
 		},

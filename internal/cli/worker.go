@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/api/operatorservice/v1"
 
 	"github.com/errand-dev/errand/internal/config"
+	"github.com/errand-dev/errand/workflows"
 )
 
 func (a *app) workerCommand() *cobra.Command {
@@ -49,7 +50,7 @@ func (a *app) work(ctx context.Context) (err error) {
 	warnOfMissingKeys(c, logger)
 	if err := l.registerSearchAttributes(ctx); err != nil {
 		logger.Warn("search attributes not registered, and where they are missing no task can start: register them with the temporal CLI",
-			"names", slices.Sorted(maps.Keys(searchAttributes())), "error", err)
+			"names", slices.Sorted(maps.Keys(workflows.SearchAttributes())), "error", err)
 	}
 	fatal := make(chan error, 1)
 	if err := l.startWorker(func(err error) { fatal <- err }); err != nil {
@@ -75,7 +76,7 @@ func (l *link) registerSearchAttributes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	missing := searchAttributes()
+	missing := workflows.SearchAttributes()
 	maps.DeleteFunc(missing, func(name string, _ enumspb.IndexedValueType) bool {
 		_, ok := known.GetCustomAttributes()[name]
 		return ok

@@ -48,11 +48,11 @@ func TestTheFileIsFoundInOrder(t *testing.T) {
 	write(t, "errand.toml", config("here"))
 	require.Equal(t, []string{"here", "local"}, found(Sources{Env: env}))
 
-	named := append(env, "ERRAND_CONFIG="+write(t, "named.toml", config("env")))
-	require.Equal(t, []string{"env", "local"}, found(Sources{Env: named}))
+	env = append(env, "ERRAND_CONFIG="+write(t, "named.toml", config("env")))
+	require.Equal(t, []string{"env", "local"}, found(Sources{Env: env}))
 
 	flag := write(t, "flag.toml", config("flag"))
-	require.Equal(t, []string{"flag", "local"}, found(Sources{Env: named, File: flag}))
+	require.Equal(t, []string{"flag", "local"}, found(Sources{Env: env, File: flag}))
 }
 
 func TestAFileThatWasAskedForMustBeThere(t *testing.T) {

@@ -150,8 +150,7 @@ func lineOf(text string, key toml.Key) int {
 // withoutValue is a parse error that does not repeat what the file says, where
 // that may be a key without its quotes.
 func withoutValue(err error) error {
-	var parse toml.ParseError
-	if errors.As(err, &parse) {
+	if parse, ok := errors.AsType[toml.ParseError](err); ok {
 		line := fmt.Sprintf("line %d", parse.Position.Line)
 		if parse.LastKey != "" {
 			line += fmt.Sprintf(", at or after %s", parse.LastKey)
