@@ -132,7 +132,7 @@ func TestAWaitEndsInTime(t *testing.T) {
 		},
 		"a vendor that stays away": {
 			script:  []moment{{at: minute, err: down}},
-			errType: ErrTypeUnavailable, message: `connection "shop": read messages: down`, at: 2 * minute, later: 3 * second,
+			errType: ErrTypeUnavailable, message: `connection "shop": the vendor cannot be reached: read messages: down`, at: 2 * minute, later: 3 * second,
 		},
 		"a vendor that wants an hour": {
 			script:  []moment{{err: &provider.Error{Kind: provider.ErrorRateLimited, Op: "read messages", Status: 429, RetryAfter: time.Hour}}},

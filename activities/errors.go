@@ -71,6 +71,9 @@ func convertError(connection string, err error) error {
 	case provider.ErrorRateLimited:
 		return retryableError(ErrTypeRateLimited, message, e.RetryAfter)
 	default:
+		if e.Kind == provider.ErrorUnavailable && e.Status == 0 {
+			message = fmt.Sprintf("connection %q: the vendor cannot be reached: %s", connection, e)
+		}
 		return retryableError(ErrTypeUnavailable, message, e.RetryAfter)
 	}
 }

@@ -61,7 +61,7 @@ func TestAnErrorOfAVendorBecomesATemporalError(t *testing.T) {
 		"the network is away": {
 			err:     &provider.Error{Kind: provider.ErrorUnavailable, Op: "read messages", Message: "connection refused"},
 			errType: ErrTypeUnavailable, retryable: true,
-			message: `connection "shop": read messages: connection refused`,
+			message: `connection "shop": the vendor cannot be reached: read messages: connection refused`,
 		},
 		"a kind that is not known yet": {
 			err:     &provider.Error{Kind: "haunted", Op: "read messages", Message: "boo"},

@@ -80,7 +80,6 @@ func bench(ctx context.Context, only string, quick bool, out string) error {
 	if only != "" {
 		chosen = strings.Split(only, ",")
 	}
-	t := newTable(quick)
 	for _, m := range measurements {
 		if len(chosen) > 0 && !slices.Contains(chosen, m.name) {
 			continue
@@ -91,15 +90,17 @@ func bench(ctx context.Context, only string, quick bool, out string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
 		}
-		t.add(m.name, rows)
 		fmt.Fprintf(os.Stderr, "%s took %s\n", m.name, time.Since(begun).Round(time.Second))
 		for _, r := range rows {
 			fmt.Fprintf(os.Stderr, "  %s: %s (bar: %s; baseline: %s; ratio: %s)\n", r.what, r.reached, r.bar, r.baseline, r.ratio)
 		}
+		if out == "-" || quick {
+			fmt.Printf("\n## %s\n\n%s", m.name, table(rows, quick))
+			continue
+		}
+		if err := writeSection(out, m.name, table(rows, quick)); err != nil {
+			return err
+		}
 	}
-	if out == "-" || quick {
-		_, err := fmt.Print(t)
-		return err
-	}
-	return t.writeInto(out)
+	return nil
 }

@@ -15,57 +15,34 @@ const (
 	sectionEnd   = "<!-- end %s -->"
 )
 
-// table is the outcome of a run, one section for each measurement.
-type table struct {
-	head     string
-	names    []string
-	sections map[string]string
-}
-
-func newTable(quick bool) *table {
-	head := fmt.Sprintf("Measured %s at %s on %d CPUs (%s), %s, Linux %s, with `go run ./bench`.",
+// table writes rows as Markdown, below the circumstances of the measurement.
+func table(rows []row, quick bool) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Measured %s at %s on %d CPUs (%s), %s, Linux %s, with `go run ./bench`.",
 		time.Now().UTC().Format("2006-01-02"), commit(), runtime.NumCPU(), cpuModel(), runtime.Version(), kernel())
 	if quick {
-		head += " A quick look at a tenth of the size, not to be quoted."
+		b.WriteString(" A quick look at a tenth of the size, not to be quoted.")
 	}
-	return &table{head: head, sections: map[string]string{}}
-}
-
-func (t *table) add(name string, rows []row) {
-	var b strings.Builder
-	b.WriteString(t.head + "\n\n| what | bar | reached | baseline in the same run | ratio |\n|---|---|---|---|---|\n")
+	b.WriteString("\n\n| what | bar | reached | baseline in the same run | ratio |\n|---|---|---|---|---|\n")
 	for _, r := range rows {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", r.what, dash(r.bar), r.reached, dash(r.baseline), dash(r.ratio))
-	}
-	t.names = append(t.names, name)
-	t.sections[name] = b.String()
-}
-
-func (t *table) String() string {
-	var b strings.Builder
-	for _, name := range t.names {
-		fmt.Fprintf(&b, "\n## %s\n\n%s", name, t.sections[name])
 	}
 	return b.String()
 }
 
-// writeInto replaces the sections that were measured and leaves all else.
-func (t *table) writeInto(file string) error {
+// writeSection replaces one measurement's table in the file, and nothing else.
+func writeSection(file, name, table string) error {
 	raw, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	text := string(raw)
-	for _, name := range t.names {
-		begin, end := fmt.Sprintf(sectionBegin, name), fmt.Sprintf(sectionEnd, name)
-		before, rest, found := strings.Cut(text, begin)
-		_, after, closed := strings.Cut(rest, end)
-		if !found || !closed {
-			return fmt.Errorf("%s has no section between %q and %q", file, begin, end)
-		}
-		text = before + begin + "\n" + t.sections[name] + end + after
+	begin, end := fmt.Sprintf(sectionBegin, name), fmt.Sprintf(sectionEnd, name)
+	before, rest, found := strings.Cut(string(raw), begin)
+	_, after, closed := strings.Cut(rest, end)
+	if !found || !closed {
+		return fmt.Errorf("%s has no section between %q and %q", file, begin, end)
 	}
-	return os.WriteFile(file, []byte(text), 0o644)
+	return os.WriteFile(file, []byte(before+begin+"\n"+table+end+after), 0o644)
 }
 
 func dash(s string) string {

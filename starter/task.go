@@ -11,6 +11,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 
@@ -41,9 +42,11 @@ type AgentTask struct {
 	StartedAt  time.Time  `json:"started_at"`
 	FinishedAt *time.Time `json:"finished_at"`
 
-	// Phase and Input are for programs in Go; they are not part of the JSON.
-	Phase workflows.Phase          `json:"-"`
-	Input workflows.AgentTaskInput `json:"-"`
+	// What follows is for programs in Go and not part of the JSON. Trouble is
+	// why a call to the vendor is being tried again.
+	Phase   workflows.Phase          `json:"-"`
+	Trouble string                   `json:"-"`
+	Input   workflows.AgentTaskInput `json:"-"`
 }
 
 // History is what the task costs the engine so far, in its current run.
@@ -69,6 +72,7 @@ func (c *Client) AgentTask(ctx context.Context, taskID string) (AgentTask, error
 		History:    History{Events: info.GetHistoryLength(), Bytes: info.GetHistorySizeBytes()},
 		StartedAt:  info.GetStartTime().AsTime(),
 		Status:     statusOf(info.GetStatus(), info.GetSearchAttributes()),
+		Trouble:    lastFailure(d),
 	}
 	first, last, err := c.firstAndLast(ctx, task.WorkflowID, task.RunID)
 	if err != nil {
@@ -113,7 +117,22 @@ func (c *Client) fillOpen(ctx context.Context, task *AgentTask) error {
 	}
 	task.fill(state.AgentTaskResult)
 	task.Phase = state.Phase
+	if task.Trouble == "" {
+		task.Trouble = state.Trouble
+	}
 	return nil
+}
+
+// lastFailure is what an activity that is being retried failed with.
+func lastFailure(d *workflowservice.DescribeWorkflowExecutionResponse) string {
+	for _, a := range d.GetPendingActivities() {
+		failure := a.GetLastFailure()
+		benign := failure.GetApplicationFailureInfo().GetCategory() == enumspb.APPLICATION_ERROR_CATEGORY_BENIGN
+		if failure != nil && !benign { // a worker that hands over is no trouble
+			return failure.GetMessage()
+		}
+	}
+	return ""
 }
 
 // fillClosed takes what the task came to from the last event of its run.

@@ -299,6 +299,22 @@ func TestAVendorThatIsAwayIsRetriedWithPatience(t *testing.T) {
 	require.GreaterOrEqual(t, result.FinishedAt.Sub(result.StartedAt), 40*time.Second, "Retry-After is kept")
 }
 
+func TestWhileAVendorIsAwayTheTaskSaysWhy(t *testing.T) {
+	s := newStory(t)
+	s.fail["CreateSession"] = []error{retryable(activities.ErrTypeUnavailable, time.Minute)}
+	s.turn(time.Minute, finished("5", `1`), nil)
+	var during, after AgentTaskState
+	s.at(30*time.Second, func() { during = s.state() })
+	s.at(90*time.Second, func() { after = s.state() })
+
+	_, err := s.run(task())
+
+	require.NoError(t, err)
+	require.Equal(t, PhaseCreating, during.Phase)
+	require.Equal(t, "away", during.Trouble)
+	require.Empty(t, after.Trouble)
+}
+
 func TestARefusalIsNotRetried(t *testing.T) {
 	s := newStory(t)
 	s.fail["CreateSession"] = []error{final(activities.ErrTypeUnauthorized)}

@@ -129,6 +129,9 @@ func call[O any](t *agentTask, ctx workflow.Context, plan callPlan, activity, in
 			return out, err
 		}
 		t.log.Info("first try failed, going on with patience", "call", plan.summary, "error", err)
+		t.trouble = messageOf(err)
+		defer func() { t.trouble = "" }()
+		t.enter(ctx, t.phase)
 		pause := min(retryAfter(err), plan.total)
 		if err := workflow.Sleep(ctx, pause); err != nil {
 			return out, err
@@ -143,6 +146,14 @@ func call[O any](t *agentTask, ctx workflow.Context, plan callPlan, activity, in
 func settled(err error) bool {
 	var app *temporal.ApplicationError
 	return err == nil || temporal.IsCanceledError(err) || (errors.As(err, &app) && app.NonRetryable())
+}
+
+// messageOf is an error in the words of the activity that failed.
+func messageOf(err error) string {
+	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok {
+		return app.Message()
+	}
+	return err.Error()
 }
 
 // retryAfter is what the vendor asked to wait before the next try, 0 if it did

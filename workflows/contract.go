@@ -231,7 +231,8 @@ const (
 
 // AgentTaskState is the answer of the state query: what the task has come to.
 type AgentTaskState struct {
-	Phase Phase `json:"phase"`
+	Phase   Phase  `json:"phase"`
+	Trouble string `json:"trouble,omitempty"` // why the call under way is being tried again
 	AgentTaskResult
 }
 

@@ -55,6 +55,7 @@ type agentTask struct {
 
 	log       log.Logger
 	phase     Phase
+	trouble   string         // why the call under way is being tried again
 	commands  workflow.Mutex // held while a pause or a resume talks to the vendor
 	signals   []workflow.ReceiveChannel
 	handling  int // signals received and not yet done with
@@ -116,7 +117,7 @@ func (t *agentTask) status() Status {
 
 // state answers the state query.
 func (t *agentTask) state() AgentTaskState {
-	return AgentTaskState{Phase: t.phase, AgentTaskResult: t.result()}
+	return AgentTaskState{Phase: t.phase, Trouble: t.trouble, AgentTaskResult: t.result()}
 }
 
 func (t *agentTask) result() AgentTaskResult {
@@ -148,6 +149,9 @@ func (t *agentTask) enter(ctx workflow.Context, p Phase) {
 	}
 	if q := t.s.Question; q != nil {
 		details += fmt.Sprintf("\n\nQuestion `%s`: %s", q.ID, q.Text)
+	}
+	if t.trouble != "" {
+		details += "\n\nTrying again: " + t.trouble
 	}
 	if t.failure != nil {
 		details += fmt.Sprintf("\n\n%s: %s", t.failure.Type, t.failure.Message)

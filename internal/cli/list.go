@@ -160,6 +160,7 @@ func showText(w io.Writer, t starter.AgentTask) error {
 	if !t.Status.Closed() && t.Phase != "" {
 		add("phase", phaseWords(t.Phase))
 	}
+	add("trouble", t.Trouble)
 	add("prompt", t.Prompt)
 	add("start url", t.Input.StartURL)
 	add("connection", fmt.Sprintf("%s (%s)", t.Connection, t.Provider))

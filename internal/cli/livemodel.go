@@ -223,7 +223,7 @@ func renderLine(l line, width int, color bool) string {
 		mark, style = "›", lipgloss.NewStyle()
 	case string(provider.EntryDone):
 		mark, style = "=", strong
-	case string(provider.EntryError):
+	case string(provider.EntryError), kindTrouble:
 		mark, style = "!", wrong
 	case kindSession: // not wrapped, so that it can be clicked
 		return dim.Render("· session " + printable(l.text, "  "))

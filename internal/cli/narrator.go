@@ -23,6 +23,7 @@ type line struct {
 const (
 	kindSession = "session"
 	kindStatus  = "status"
+	kindTrouble = "trouble"
 )
 
 // narrator tells a task as it goes, each thing once. A question comes from the
@@ -32,6 +33,7 @@ type narrator struct {
 	prompt   string
 	began    time.Time
 	status   workflows.Status
+	trouble  string // told last
 	viewed   bool   // the session's address was told
 	prompted bool   // the session has repeated the prompt
 	asked    string // id of the question told last
@@ -66,6 +68,10 @@ func (n *narrator) task(t starter.AgentTask) []line {
 		tell(kindStatus, string(t.Status))
 	}
 	n.status = t.Status
+	if t.Trouble != n.trouble && t.Trouble != "" {
+		tell(kindTrouble, t.Trouble+"; it is being tried again")
+	}
+	n.trouble = t.Trouble
 	return lines
 }
 

@@ -3,16 +3,28 @@ package engine
 import (
 	"os"
 	"runtime/debug"
+	"sync"
 )
 
-// gcPercent lets the heap grow by less than Go's 100 % before it is collected.
-// With thousands of waiting tasks half of the memory would be garbage.
-const gcPercent = 60
+// Go lets a heap double before it collects it. With thousands of waiting tasks
+// that is hundreds of megabytes of garbage, while on a small heap it is too
+// little for a busy server. So the heap grows by less, but of a size that has
+// the ballast in it: memory that is never touched and so takes up none.
+const (
+	gcPercent   = 30
+	ballastSize = 200 << 20 // bytes
+)
 
-// TuneProcess sets how the process of an engine uses memory, unless GOGC says
-// how. It is for programs that are nothing but an engine, as the errand command.
-func TuneProcess() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
+var ballast []byte
+
+// TuneProcess sets how this process uses memory, unless GOGC says how. It is
+// for programs that are nothing but an engine, as the errand command.
+func TuneProcess() { tuneOnce() }
+
+var tuneOnce = sync.OnceFunc(func() {
+	if os.Getenv("GOGC") != "" {
+		return
 	}
-}
+	ballast = make([]byte, ballastSize)
+	debug.SetGCPercent(gcPercent)
+})
