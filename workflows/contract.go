@@ -3,9 +3,9 @@ package workflows
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -166,14 +166,23 @@ func (in AgentTaskInput) Validate() error {
 	return nil
 }
 
-// labelWord is what lists can find on every store of Temporal's visibility.
-var labelWord = regexp.MustCompile(`^[\pL\pN][\pL\pN ._/:@+,#-]{0,99}$`)
+// isLabelWord reports whether lists can find s on every store of Temporal's
+// visibility.
+func isLabelWord(s string) bool {
+	for i, r := range s {
+		if !unicode.IsLetter(r) && !unicode.IsDigit(r) && (i == 0 || !strings.ContainsRune(" ._/:@+,#-", r)) {
+			return false
+		}
+	}
+	n := utf8.RuneCountInString(s)
+	return n > 0 && n <= 100
+}
 
 // CheckLabels reports a label that lists could not find.
 func CheckLabels(labels map[string]string) error {
 	for _, key := range workflow.DeterministicKeys(labels) {
 		for _, word := range []string{key, labels[key]} {
-			if !labelWord.MatchString(word) {
+			if !isLabelWord(word) {
 				return fmt.Errorf("label %q: keys and values have 1 to 100 letters, digits, spaces and . _ / : @ + , # -, and begin with a letter or a digit", key+"="+labels[key])
 			}
 		}

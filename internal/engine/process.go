@@ -15,7 +15,7 @@ const (
 	ballastSize = 200 << 20 // bytes
 )
 
-var ballast []byte
+var ballast []byte //nolint:unused // it is there to be counted, not to be read
 
 // TuneProcess sets how this process uses memory, unless GOGC says how. It is
 // for programs that are nothing but an engine, as the errand command.
