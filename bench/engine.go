@@ -5,6 +5,7 @@ import (
 	"flag"
 	"io"
 	"log/slog"
+	"os"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -103,6 +104,7 @@ func startWorker(c client.Client, sessions string) (stop func(), err error) {
 // rig is a session server and an engine with a worker, each in a process of
 // its own, and our client to them.
 type rig struct {
+	dir              string
 	sessions, engine *part
 	sessionsURL      string
 	temporal         string
@@ -110,20 +112,24 @@ type rig struct {
 	*starter.Client
 }
 
-func newRig(ctx context.Context, dir string, engineFlags ...string) (*rig, error) {
+func newRig(ctx context.Context, engineFlags ...string) (_ *rig, err error) {
 	r := &rig{}
-	var err error
-	if r.sessions, err = start(ctx, &r.sessionsURL, "sessions", dir+"/sessions"); err != nil {
+	defer func() {
+		if err != nil {
+			r.close()
+		}
+	}()
+	if r.dir, err = os.MkdirTemp("", "errand-bench"); err != nil {
 		return nil, err
 	}
-	args := append([]string{"-dir", dir + "/engine", "-sessions", r.sessionsURL}, engineFlags...)
+	if r.sessions, err = start(ctx, &r.sessionsURL, "sessions", r.dir+"/sessions"); err != nil {
+		return nil, err
+	}
+	args := append([]string{"-dir", r.dir + "/engine", "-sessions", r.sessionsURL}, engineFlags...)
 	if r.engine, err = start(ctx, &r.temporal, "engine", args...); err != nil {
-		r.sessions.stop()
 		return nil, err
 	}
 	if r.client, err = dial(r.temporal); err != nil {
-		r.engine.stop()
-		r.sessions.stop()
 		return nil, err
 	}
 	r.Client = starter.New(r.client, starter.Options{})
@@ -132,7 +138,13 @@ func newRig(ctx context.Context, dir string, engineFlags ...string) (*rig, error
 }
 
 func (r *rig) close() {
-	r.client.Close()
-	r.engine.stop()
-	r.sessions.stop()
+	if r.client != nil {
+		r.client.Close()
+	}
+	for _, p := range []*part{r.engine, r.sessions} {
+		if p != nil {
+			p.stop()
+		}
+	}
+	_ = os.RemoveAll(r.dir) // in the folder for temporary files anyway
 }

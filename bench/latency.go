@@ -15,12 +15,7 @@ import (
 // measureLatency takes the time from the agent's finish, by the clock of the
 // session server, to the result at the caller and to the closed workflow.
 func measureLatency(ctx context.Context, size scale) ([]row, error) {
-	dir, err := os.MkdirTemp("", "bench-latency")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	r, err := newRig(ctx, dir)
+	r, err := newRig(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"time"
 
 	"go.temporal.io/api/workflowservice/v1"
@@ -13,12 +12,7 @@ import (
 // measureMemory lets many agents work at the same time, with a stream open for
 // each, and watches the memory of engine and worker meanwhile.
 func measureMemory(ctx context.Context, size scale) ([]row, error) {
-	dir, err := os.MkdirTemp("", "bench-memory")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	r, err := newRig(ctx, dir)
+	r, err := newRig(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"sync"
 	"time"
 
@@ -16,12 +15,7 @@ import (
 // at once, and takes the time until each turn is taken up again, which shows
 // in its agent's finish being noticed.
 func measureRecovery(ctx context.Context, size scale) ([]row, error) {
-	dir, err := os.MkdirTemp("", "bench-recovery")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	r, err := newRig(ctx, dir, "-no-worker")
+	r, err := newRig(ctx, "-no-worker")
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"time"
 )
@@ -44,12 +43,7 @@ func spread(figures []float64) string {
 const throughputConcurrency = 32
 
 func tasksPerSecond(ctx context.Context, n int, engineFlags ...string) (float64, error) {
-	dir, err := os.MkdirTemp("", "bench-throughput")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	r, err := newRig(ctx, dir, engineFlags...)
+	r, err := newRig(ctx, engineFlags...)
 	if err != nil {
 		return 0, err
 	}
