@@ -32,10 +32,12 @@ func serve(t *testing.T, handler http.HandlerFunc) *Client {
 
 func TestEachMethodIsOneCallOfTheAPI(t *testing.T) {
 	const session = `{"session_id":"` + sessionID + `","vnc_url":"https://vnc.local/s","agent_name":"agi-0",` +
-		`"status":"ready","created_at":"2026-01-15T09:30:00.000Z","environment_id":"e-1"}`
+		`"status":"ready","created_at":"2026-01-15T09:30:00.000Z","environment_id":"e-1",` +
+		`"agent_url":"https://agent.local/1","goal":"buy","agent_session_type":"desktop"}`
 	wantSession := Session{
 		SessionID: sessionID, VNCURL: "https://vnc.local/s", AgentName: "agi-0",
-		Status: SessionReady, EnvironmentID: "e-1",
+		Status: SessionReady, EnvironmentID: "e-1", AgentURL: "https://agent.local/1", Goal: "buy",
+		AgentSessionType: SessionTypeDesktop,
 	}
 	require.NoError(t, json.Unmarshal([]byte(`"2026-01-15T09:30:00.000Z"`), &wantSession.CreatedAt))
 	no := false
@@ -60,13 +62,15 @@ func TestEachMethodIsOneCallOfTheAPI(t *testing.T) {
 					AgentName: "agi-0-fast", WebhookURL: "https://hook.example/1",
 					RestoreFromSessionID: "s-0", RestoreDefaultEnvironmentFromUserID: "u-0", EnableMemorySnapshot: &no,
 					Goal: "buy", MaxSteps: 50, RestoreFromEnvironmentID: "e-0",
-					AgentSessionType: SessionTypeExternalCDP, CDPURL: "ws://cdp.example", EnvironmentType: EnvironmentChrome,
+					AgentSessionType: SessionTypeExternalCDP, CDPURL: "ws://cdp.example", CDPWSURL: "ws://cdp.example/2",
+					EnvironmentType: EnvironmentChrome, Model: "agi-1",
 				})
 			},
 			sent: "POST /v1/sessions",
 			body: `{"agent_name":"agi-0-fast","webhook_url":"https://hook.example/1","restore_from_session_id":"s-0",` +
 				`"restore_default_environment_from_user_id":"u-0","enable_memory_snapshot":false,"goal":"buy","max_steps":50,` +
-				`"restore_from_environment_id":"e-0","agent_session_type":"external-cdp","cdp_url":"ws://cdp.example","environment_type":"chrome-1"}`,
+				`"restore_from_environment_id":"e-0","agent_session_type":"external-cdp","cdp_url":"ws://cdp.example",` +
+				`"cdp_ws_url":"ws://cdp.example/2","environment_type":"chrome-1","model":"agi-1"}`,
 			answer: session, want: wantSession,
 		},
 		"list": {
@@ -108,11 +112,11 @@ func TestEachMethodIsOneCallOfTheAPI(t *testing.T) {
 		"send message": {
 			call: func(ctx context.Context, c *Client) (any, error) {
 				return c.SendMessage(ctx, "s-1", SendMessageRequest{
-					Message: "Größe <M>", StartURL: "https://shop.example/", ConfigUpdates: map[string]any{"timeout": 5},
+					Message: "Größe <M>", StartURL: "https://shop.example/", ConfigUpdates: map[string]any{"timeout": 5}, Context: "gift",
 				})
 			},
 			sent:   "POST /v1/sessions/s-1/message",
-			body:   `{"message":"Größe <M>","start_url":"https://shop.example/","config_updates":{"timeout":5}}`,
+			body:   `{"message":"Größe <M>","start_url":"https://shop.example/","config_updates":{"timeout":5},"context":"gift"}`,
 			answer: `{"success":true,"message":"Message sent successfully"}`,
 			want:   ActionResult{Success: true, Message: "Message sent successfully"},
 		},
@@ -171,10 +175,21 @@ func TestEachMethodIsOneCallOfTheAPI(t *testing.T) {
 			answer: `{"screenshot":"data:image/jpeg;base64,AA==","url":"https://shop.example/","title":"Shop"}`,
 			want:   Screenshot{Screenshot: "data:image/jpeg;base64,AA==", URL: "https://shop.example/", Title: "Shop"},
 		},
+		"screenshot with its size": {
+			call:   func(ctx context.Context, c *Client) (any, error) { return c.Screenshot(ctx, "s-1") },
+			sent:   "GET /v1/sessions/s-1/screenshot",
+			answer: `{"screenshot":"AA==","url":"","title":"","width":1280,"height":720}`,
+			want:   Screenshot{Screenshot: "AA==", Width: 1280, Height: 720},
+		},
 		"models by name": {
 			call:   func(ctx context.Context, c *Client) (any, error) { return c.Models(ctx, ModelsOptions{}) },
 			sent:   "GET /v1/models",
 			answer: `{"models":["agi-0","agi-0-fast"]}`, want: []Model{{ID: "agi-0"}, {ID: "agi-0-fast"}},
+		},
+		"models in both forms": {
+			call:   func(ctx context.Context, c *Client) (any, error) { return c.Models(ctx, ModelsOptions{}) },
+			sent:   "GET /v1/models",
+			answer: `{"models":["agi-0",{"id":"agi-1","name":"One"}]}`, want: []Model{{ID: "agi-0"}, {ID: "agi-1", Name: "One"}},
 		},
 		"models in full": {
 			call: func(ctx context.Context, c *Client) (any, error) {
@@ -239,6 +254,14 @@ var everyCall = map[string]func(context.Context, *Client, string) error{
 	"events": func(ctx context.Context, c *Client, id string) error {
 		return second(c.Events(ctx, id, EventsOptions{}))
 	},
+	"follow": func(ctx context.Context, c *Client, id string) error {
+		for _, err := range c.Follow(ctx, id, FollowOptions{MaxAttempts: 1}) {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	},
 	"pause":  func(ctx context.Context, c *Client, id string) error { return second(c.Pause(ctx, id)) },
 	"resume": func(ctx context.Context, c *Client, id string) error { return second(c.Resume(ctx, id)) },
 	"cancel": func(ctx context.Context, c *Client, id string) error { return second(c.Cancel(ctx, id)) },
@@ -288,7 +311,7 @@ func TestAnEmptySessionIDNeverReachesTheServer(t *testing.T) {
 		t.Errorf("%s %s was sent", r.Method, r.RequestURI)
 	})
 	for _, name := range []string{
-		"get", "delete", "send", "status", "messages", "events", "pause", "resume", "cancel", "navigate", "screenshot",
+		"get", "delete", "send", "status", "messages", "events", "follow", "pause", "resume", "cancel", "navigate", "screenshot",
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.ErrorIs(t, everyCall[name](t.Context(), client, ""), ErrInvalidRequest)

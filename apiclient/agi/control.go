@@ -2,7 +2,11 @@ package agi
 
 import (
 	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/errand-dev/errand/apiclient/internal/rest"
 )
@@ -62,10 +66,35 @@ func (c *Client) Navigate(ctx context.Context, sessionID, url string) (Navigatio
 
 // Screenshot is what a session's browser shows.
 type Screenshot struct {
-	// Screenshot is a data URL, data:image/jpeg;base64,…
+	// Screenshot is a data URL, data:image/jpeg;base64,…; see [Screenshot.Image].
 	Screenshot string `json:"screenshot"`
 	URL        string `json:"url"`
 	Title      string `json:"title"`
+	// Width and Height are in pixels, and in the vendor's C# SDK only.
+	Width  int `json:"width,omitempty"`
+	Height int `json:"height,omitempty"`
+}
+
+// Image decodes the picture, and tells its media type as the data URL does.
+// Base64 without a data URL around it is decoded too, its media type empty.
+func (s Screenshot) Image() (image []byte, mediaType string, err error) {
+	encoded := s.Screenshot
+	if encoded == "" {
+		return nil, "", errors.New("agi: screenshot: no picture")
+	}
+	if head, data, ok := strings.Cut(encoded, ","); ok {
+		var isBase64 bool
+		mediaType, isBase64 = strings.CutSuffix(strings.TrimPrefix(head, "data:"), ";base64")
+		if !isBase64 {
+			return nil, "", errors.New("agi: screenshot: not in base64")
+		}
+		encoded = data
+	}
+	image, err = base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		return nil, "", fmt.Errorf("agi: screenshot: %w", err)
+	}
+	return image, mediaType, nil
 }
 
 // Screenshot takes a picture of the session's browser.

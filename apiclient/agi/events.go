@@ -7,6 +7,7 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -39,7 +40,9 @@ type EventsOptions struct {
 // type; Data holds the payload as it came, whether or not it is JSON.
 type Event struct {
 	Type EventType
-	// MessageID is the id of the message behind the event, or 0.
+	// MessageID is the id of the message behind the event, or 0. It is taken
+	// from the data, or else from the id line, which the vendor's documentation
+	// shows with the same number.
 	MessageID int64
 	Text      string          // thought, question, log, done
 	Result    json.RawMessage // done
@@ -57,7 +60,8 @@ type EventStream struct {
 
 // Events opens the session's event stream, which lives as long as the context.
 // The API ends it after done or error and knows no cursor: a new stream begins
-// anew. Close it, or range over its events to the end.
+// anew, and [Client.Follow] tells what is new in it. Close it, or range over
+// its events to the end.
 func (c *Client) Events(ctx context.Context, sessionID string, opts EventsOptions) (*EventStream, error) {
 	query := url.Values{}
 	if len(opts.EventTypes) > 0 {
@@ -69,13 +73,16 @@ func (c *Client) Events(ctx context.Context, sessionID string, opts EventsOption
 	}
 	setBool(query, "sanitize", opts.Sanitize)
 	setBool(query, "include_history", opts.IncludeHistory)
+	return c.openEvents(ctx, sessionID, query, opts.IdleTimeout)
+}
 
+func (c *Client) openEvents(ctx context.Context, sessionID string, query url.Values, idle time.Duration) (*EventStream, error) {
 	stream, err := c.rest.Stream(ctx, rest.Request{
 		Method: http.MethodGet,
 		Path:   sessionPath(sessionID, "events"),
 		Query:  query,
 	}, rest.StreamOptions{
-		IdleTimeout:  cmp.Or(opts.IdleTimeout, DefaultIdleTimeout),
+		IdleTimeout:  cmp.Or(idle, DefaultIdleTimeout),
 		MaxEventSize: maxEventSize,
 	})
 	if err != nil {
@@ -111,7 +118,7 @@ func (s *EventStream) Close() error {
 // field is no reason to lose the others.
 func parseEvent(raw rest.Event) Event {
 	var payload struct {
-		MessageID  int64           `json:"message_id"`
+		MessageID  json.RawMessage `json:"message_id"`
 		Text       json.RawMessage `json:"text"`
 		Result     json.RawMessage `json:"result"`
 		Error      json.RawMessage `json:"error"`
@@ -121,7 +128,7 @@ func parseEvent(raw rest.Event) Event {
 	_ = json.Unmarshal(raw.Data, &payload)
 	return Event{
 		Type:       EventType(raw.Type),
-		MessageID:  payload.MessageID,
+		MessageID:  messageID(raw, payload.MessageID),
 		Text:       ContentText(payload.Text),
 		Result:     payload.Result,
 		Error:      ContentText(payload.Error),
@@ -129,4 +136,18 @@ func parseEvent(raw rest.Event) Event {
 		Timestamp:  payload.Timestamp,
 		Data:       raw.Data,
 	}
+}
+
+// messageID reads a number with or without quotes. A heartbeat has no message
+// behind it, whatever its id line counts.
+func messageID(raw rest.Event, inData json.RawMessage) int64 {
+	if EventType(raw.Type) == EventHeartbeat {
+		return 0
+	}
+	for _, text := range []string{strings.Trim(string(inData), `"`), raw.ID} {
+		if id, err := strconv.ParseInt(text, 10, 64); err == nil && id > 0 {
+			return id
+		}
+	}
+	return 0
 }

@@ -53,6 +53,9 @@ func TestEventsAreReadByTheirType(t *testing.T) {
 		"event: paused\n\n",
 		"event: log\ndata: {\"text\":{\"a\":1},\"message_id\":\"five\",\"status_code\":7}\n\n",
 		"event: error\ndata: {\"error\":\"Lost the page\",\"status_code\":502}\n\n",
+		"id: 6\nevent: error\ndata: {\"error\":{\"text\":\"Lost\"}}\n\n",
+		"id: 6\nevent: heartbeat\ndata: {}\n\n",
+		"id: seven\nevent: log\ndata: {\"message_id\":\"8\"}\n\n",
 		"event: done\nid: 9\ndata: {\"text\":\"Done\",\"result\":{\"price\":1},\"message_id\":9}\n\n",
 	))
 	stream, err := client.Events(t.Context(), "s-1", EventsOptions{})
@@ -79,6 +82,9 @@ func TestEventsAreReadByTheirType(t *testing.T) {
 		{Type: EventPaused},
 		{Type: EventLog, Text: `{"a":1}`, StatusCode: 7},
 		{Type: EventError, Error: "Lost the page", StatusCode: 502},
+		{Type: EventError, MessageID: 6, Error: "Lost"}, // by its id line
+		{Type: EventHeartbeat},
+		{Type: EventLog, MessageID: 8},
 		{Type: EventDone, MessageID: 9, Text: "Done", Result: json.RawMessage(`{"price":1}`)},
 	}, got)
 }

@@ -16,8 +16,10 @@ type SendMessageRequest struct {
 	Message string `json:"message"`
 	// StartURL is where the browser begins; up to 2,000 characters.
 	StartURL string `json:"start_url,omitempty"`
-	// ConfigUpdates is free-form, and in the vendor's SDKs only.
+	// ConfigUpdates is free-form, and in the vendor's Node and Python SDKs only.
 	ConfigUpdates map[string]any `json:"config_updates,omitempty"`
+	// Context is in the vendor's C# SDK only.
+	Context string `json:"context,omitempty"`
 }
 
 // Message is one entry of a session's transcript.
@@ -81,9 +83,7 @@ func (c *Client) Status(ctx context.Context, sessionID string) (ExecutionStatus,
 // execution status.
 func (c *Client) Messages(ctx context.Context, sessionID string, opts MessagesOptions) (MessageList, error) {
 	query := url.Values{}
-	if opts.AfterID != 0 {
-		query.Set("after_id", strconv.FormatInt(opts.AfterID, 10))
-	}
+	setAfterID(query, opts.AfterID)
 	setBool(query, "sanitize", opts.Sanitize)
 	var list MessageList
 	err := c.rest.Do(ctx, rest.Request{
@@ -92,6 +92,12 @@ func (c *Client) Messages(ctx context.Context, sessionID string, opts MessagesOp
 		Query:  query,
 	}, &list)
 	return list, err
+}
+
+func setAfterID(query url.Values, id int64) {
+	if id != 0 {
+		query.Set("after_id", strconv.FormatInt(id, 10))
+	}
 }
 
 func setBool(query url.Values, name string, value *bool) {

@@ -25,14 +25,21 @@ type CreateSessionRequest struct {
 	// false restores the file system alone.
 	EnableMemorySnapshot *bool `json:"enable_memory_snapshot,omitempty"`
 
-	// The fields below are in the vendor's Node SDK and not in its documentation.
+	// The fields below are in the vendor's SDKs and not in its documentation.
 
-	Goal                     string          `json:"goal,omitempty"`
-	MaxSteps                 int             `json:"max_steps,omitempty"`
-	RestoreFromEnvironmentID string          `json:"restore_from_environment_id,omitempty"`
-	AgentSessionType         SessionType     `json:"agent_session_type,omitempty"`
-	CDPURL                   string          `json:"cdp_url,omitempty"`
-	EnvironmentType          EnvironmentType `json:"environment_type,omitempty"`
+	// Goal starts a task at once.
+	Goal string `json:"goal,omitempty"`
+	// MaxSteps bounds a task; the SDKs send 100 where their user names none.
+	MaxSteps                 int         `json:"max_steps,omitempty"`
+	RestoreFromEnvironmentID string      `json:"restore_from_environment_id,omitempty"`
+	AgentSessionType         SessionType `json:"agent_session_type,omitempty"`
+	// CDPURL is the browser of an external-cdp session, in the Node SDK's word.
+	CDPURL string `json:"cdp_url,omitempty"`
+	// CDPWSURL is the same in the C# SDK's word.
+	CDPWSURL        string          `json:"cdp_ws_url,omitempty"`
+	EnvironmentType EnvironmentType `json:"environment_type,omitempty"`
+	// Model is in the C# SDK only; for its values see [Client.Models].
+	Model string `json:"model,omitempty"`
 }
 
 // Session is an agent session. Lists may leave out the optional fields.
@@ -45,7 +52,10 @@ type Session struct {
 
 	// The fields below are in the vendor's Node and C# SDKs only.
 
-	EnvironmentID    string      `json:"environment_id,omitempty"`
+	// EnvironmentID names what a snapshot is stored on; a restored session
+	// keeps it.
+	EnvironmentID string `json:"environment_id,omitempty"`
+	// AgentURL is where the steps of a desktop session are asked for.
 	AgentURL         string      `json:"agent_url,omitempty"`
 	Goal             string      `json:"goal,omitempty"`
 	AgentSessionType SessionType `json:"agent_session_type,omitempty"`

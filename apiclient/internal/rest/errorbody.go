@@ -26,8 +26,8 @@ type errorBody struct {
 type object = map[string]json.RawMessage
 
 // parseErrorBody understands the shapes seen in the vendors' documentation and
-// SDKs. The first of detail, message, error, errors and title that says
-// something is the message; a body that is not JSON is its own message, and a
+// SDKs. The first of detail, message, msg, error, errors and title that
+// says something, itself or within, is the message; a body that is not JSON is its own message, and a
 // proxy's HTML page is none.
 func parseErrorBody(raw []byte, mediaType string) errorBody {
 	raw = bytes.TrimSpace(raw)
@@ -40,30 +40,37 @@ func parseErrorBody(raw []byte, mediaType string) errorBody {
 		return errorBody{message: firstNonEmpty(message, rawMessage(raw)), fields: fields}
 	}
 
-	body := errorBody{
-		code:       scalar(doc["code"]),
-		kind:       scalar(doc["type"]),
-		retryAfter: scalar(doc["retry_after_seconds"]),
-	}
-	for _, key := range []string{"detail", "message", "error", "errors", "title"} {
-		message, fields := describe(doc[key])
-		if key == "errors" && message == "" {
-			message, fields = describeByField(doc[key])
-		}
-		if body.message == "" {
-			body.message = message
-		}
-		if body.fields == nil {
-			body.fields = fields
-		}
-		var nested object
-		if json.Unmarshal(doc[key], &nested) == nil {
-			body.code = firstNonEmpty(body.code, scalar(nested["code"]))
-			body.kind = firstNonEmpty(body.kind, scalar(nested["type"]))
-		}
-	}
+	body := errorBody{retryAfter: scalar(doc["retry_after_seconds"])}
+	body.read(doc, 0)
 	body.message = firstNonEmpty(body.message, rawMessage(raw))
 	return body
+}
+
+// maxNesting is how deep an error may lie within an error.
+const maxNesting = 3
+
+// read takes from an object what the body does not say yet.
+func (b *errorBody) read(doc object, depth int) {
+	b.code = firstNonEmpty(b.code, scalar(doc["code"]))
+	b.kind = firstNonEmpty(b.kind, scalar(doc["type"]))
+	for _, key := range []string{"detail", "message", "msg", "error", "errors", "title"} {
+		var said errorBody
+		var nested object
+		if json.Unmarshal(doc[key], &nested) != nil {
+			said.message, said.fields = describe(doc[key])
+		} else if depth < maxNesting {
+			said.read(nested, depth+1)
+			if said.message == "" {
+				said.message, said.fields = describeByField(nested, key == "errors")
+			}
+		}
+		b.message = firstNonEmpty(b.message, said.message)
+		b.code = firstNonEmpty(b.code, said.code)
+		b.kind = firstNonEmpty(b.kind, said.kind)
+		if b.fields == nil {
+			b.fields = said.fields
+		}
+	}
 }
 
 // rawMessage is the body as it is, unless it is JSON that says nothing.
@@ -75,15 +82,11 @@ func rawMessage(raw []byte) string {
 	return clean(string(raw))
 }
 
-// describe reads a string, an object with a message, or a list of either.
-// The list items that name a field are given back as fields too.
+// describe reads a string, or a list of strings and of objects with a message.
+// The items that name a field are given back as fields too.
 func describe(raw json.RawMessage) (string, []FieldError) {
 	if text, ok := stringOf(raw); ok {
 		return clean(text), nil
-	}
-	var doc object
-	if json.Unmarshal(raw, &doc) == nil {
-		return clean(messageOf(doc)), nil
 	}
 	var list []json.RawMessage
 	if json.Unmarshal(raw, &list) != nil {
@@ -105,15 +108,15 @@ func describe(raw json.RawMessage) (string, []FieldError) {
 	return joinParts(parts), fields
 }
 
-// describeByField reads {"field": ["complaint", …]}.
-func describeByField(raw json.RawMessage) (string, []FieldError) {
-	var doc object
-	if json.Unmarshal(raw, &doc) != nil {
-		return "", nil
-	}
+// describeByField reads {"field": ["complaint", …]}, and {"field": "complaint"}
+// where nothing else can be meant.
+func describeByField(doc object, orStrings bool) (string, []FieldError) {
 	var parts []string
 	var fields []FieldError
 	for _, name := range slices.Sorted(maps.Keys(doc)) {
+		if _, isString := stringOf(doc[name]); isString && !orStrings {
+			continue
+		}
 		if message, _ := describe(doc[name]); message != "" {
 			field := FieldError{Path: clean(name), Message: message}
 			fields = append(fields, field)

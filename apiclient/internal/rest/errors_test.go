@@ -56,6 +56,26 @@ func TestErrorReadsEveryShapeOfBody(t *testing.T) {
 				Message: "Validation failed",
 				Fields:  []FieldError{{Path: "url", Message: "is too long", Type: "max"}},
 			}},
+		"errors, a string": {status: 422, body: `{"errors":"Nothing fits"}`,
+			want: Error{Message: "Nothing fits"}},
+		"errors within detail": {status: 422, body: `{"detail":{"code":"invalid","errors":[{"loc":["query","after_id"],"msg":"not a number","type":"int_parsing"}]}}`,
+			want: Error{
+				Message: "query.after_id: not a number", Code: "invalid",
+				Fields: []FieldError{{Path: "query.after_id", Message: "not a number", Type: "int_parsing"}},
+			}},
+		"detail by field": {status: 422, body: `{"detail":{"goal":["is empty"]}}`,
+			want: Error{Message: "goal: is empty", Fields: []FieldError{{Path: "goal", Message: "is empty"}}}},
+		"error within error": {status: 500, body: `{"error":{"error":{"message":"Out of browsers","code":"capacity"}}}`,
+			want: Error{Message: "Out of browsers", Code: "capacity"}},
+		"detail of unknown words": {status: 409, body: `{"detail":{"state":"busy"}}`,
+			want: Error{Message: `{"detail":{"state":"busy"}}`}},
+		"errors in the depth": {status: 500, body: `{"error":{"error":{"error":{"error":{"error":"far"}}}}}`,
+			want: Error{Message: `{"error":{"error":{"error":{"error":{"error":"far"}}}}}`}},
+		"a list without an object": {status: 422, body: `[{"loc":["body","goal"],"msg":"is empty","type":"missing"}]`,
+			want: Error{
+				Message: "body.goal: is empty",
+				Fields:  []FieldError{{Path: "body.goal", Message: "is empty", Type: "missing"}},
+			}},
 		"problem document": {status: 429, contentType: "application/problem+json",
 			body: `{"type":"about:blank","title":"Too Many Requests","status":429,"detail":"Budget used up","code":"budget_exhausted","retry_after_seconds":7}`,
 			want: Error{Message: "Budget used up", Code: "budget_exhausted", Type: "about:blank",
@@ -173,5 +193,27 @@ func TestRetryAfterIsReadInEveryForm(t *testing.T) {
 		delay, ok := retryAfter(http.Header{"Retry-After": {time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)}})
 		require.True(t, ok)
 		require.InDelta(t, time.Hour, delay, float64(time.Minute))
+	})
+}
+
+func FuzzErrorBody(f *testing.F) {
+	for _, seed := range []string{
+		`{"detail":"Session not found"}`,
+		`{"detail":[{"loc":["body",0],"msg":"bad","type":"t"}]}`,
+		`{"error":{"code":1,"message":"x"},"errors":{"a":["b"]}}`,
+		`{"errors":[[["deep"]]]}`, `{"detail":{"error":{"errors":{"a":["b"],"c":"d"}}}}`, `"text"`, `<html>`, "\xff\x1b[2J", ``,
+	} {
+		f.Add([]byte(seed), "application/json")
+	}
+	f.Fuzz(func(t *testing.T, raw []byte, mediaType string) {
+		got := parseErrorBody(raw, mediaType)
+		for _, text := range []string{got.message, got.code, got.kind} {
+			require.LessOrEqual(t, len(text), maxMessage)
+			require.Equal(t, clean(text), text) // one line of valid UTF-8 without control characters
+		}
+		for _, field := range got.fields {
+			require.NotEqual(t, FieldError{}, field)
+			require.Equal(t, FieldError{clean(field.Path), clean(field.Message), clean(field.Type)}, field)
+		}
 	})
 }

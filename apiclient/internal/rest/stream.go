@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -10,8 +9,6 @@ import (
 	"mime"
 	"net/http"
 	"time"
-
-	"github.com/tmaxmax/go-sse"
 )
 
 // defaultMaxEvent bounds one event when the options name no bound.
@@ -33,15 +30,6 @@ type StreamOptions struct {
 	IdleTimeout time.Duration
 	// MaxEventSize is in bytes; zero means 1 MiB.
 	MaxEventSize int
-}
-
-// Event is one server-sent event. Type is empty when the server names none.
-type Event struct {
-	// LastEventID is the newest id on the stream up to this event, which may
-	// be the id of an earlier one.
-	LastEventID string
-	Type        string
-	Data        []byte
 }
 
 // Stream is an open event stream. It owns a connection until it is closed.
@@ -131,47 +119,6 @@ func (s *Stream) reason(err error) error {
 func (s *Stream) Close() error {
 	s.cancel(errStreamClosed)
 	return s.resp.Body.Close()
-}
-
-// readEvents parses an event stream. Lines may end in LF, CRLF or CR. An event
-// without type and data, such as a lone id, is not yielded; a last event that
-// lacks only its blank line is.
-func readEvents(r io.Reader, maxSize int) iter.Seq2[Event, error] {
-	return func(yield func(Event, error) bool) {
-		source := &errReader{from: r}
-		for event, err := range sse.Read(source, &sse.ReadConfig{MaxEventSize: maxSize}) {
-			switch {
-			case errors.Is(err, bufio.ErrTooLong):
-				yield(Event{}, fmt.Errorf("%w: over %d bytes", ErrEventTooLarge, maxSize))
-				return
-			case err != nil && source.err != nil:
-				yield(Event{}, source.err)
-				return
-			case err != nil: // the parser's own word for a line cut by the end
-				yield(Event{}, io.ErrUnexpectedEOF)
-				return
-			case event.Type == "" && event.Data == "":
-				continue
-			}
-			if !yield(Event{LastEventID: event.LastEventID, Type: event.Type, Data: []byte(event.Data)}, nil) {
-				return
-			}
-		}
-	}
-}
-
-// errReader remembers the read error that the parser may cover with its own.
-type errReader struct {
-	from io.Reader
-	err  error
-}
-
-func (r *errReader) Read(p []byte) (int, error) {
-	n, err := r.from.Read(p)
-	if err != nil && err != io.EOF {
-		r.err = err
-	}
-	return n, err
 }
 
 // idleWatch calls a function when a wait lasts longer than the timeout.
