@@ -56,7 +56,7 @@ func localVendor(t *testing.T) Provider {
 	t.Helper()
 	s, err := sessionserver.New(sessionserver.Config{
 		Dir:    t.TempDir(),
-		Keys:   []string{testKey},
+		Keys:   []sessionserver.Key{{Value: testKey}},
 		Logger: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, err)

@@ -11,7 +11,7 @@ import (
 )
 
 func TestTheAPIAsksForAKnownKey(t *testing.T) {
-	_, c := serve(t, Config{Keys: []string{"first-key", "second-key"}})
+	_, c := serve(t, Config{Keys: []Key{{Value: "first-key"}, {Value: "second-key"}}})
 	for name, header := range map[string]string{
 		"no header":         "",
 		"an unknown key":    "Bearer other-key",
@@ -43,7 +43,7 @@ func TestTheAPIAsksForAKnownKey(t *testing.T) {
 }
 
 func TestTheSessionPageNeedsItsTokenWhereKeysAreAskedFor(t *testing.T) {
-	_, c := serve(t, Config{Keys: []string{"k"}})
+	_, c := serve(t, Config{Keys: []Key{{Value: "k"}}})
 	c.key = "k"
 	s := c.createWith(map[string]any{"agent_name": "script"})
 	c.send(s.SessionID, "think <script>alert(1)</script>\nfinish ok")
@@ -58,8 +58,13 @@ func TestTheSessionPageNeedsItsTokenWhereKeysAreAskedFor(t *testing.T) {
 	require.Contains(t, body, "&lt;script&gt;alert(1)")
 	require.NotContains(t, body, "<script>alert(1)")
 
-	stream := c.events(view.Path + "/events?" + view.RawQuery).rest()
-	require.Equal(t, "done", stream[len(stream)-1].event)
+	stream := c.events(view.Path + "/events?from=1&" + view.RawQuery)
+	for _, want := range []frame{{event: "thought", id: "2"}, {event: "done", id: "3"}} { // the ids are positions
+		got, ok := stream.next()
+		require.True(t, ok)
+		require.Equal(t, want, frame{event: got.event, id: got.id})
+	}
+	require.NoError(t, stream.body.Close())
 
 	for _, path := range []string{view.Path, view.Path + "?token=x", view.Path + "/events", view.Path + "/events?token=x"} {
 		code, body = c.call("GET", path, "")
@@ -103,6 +108,6 @@ func TestWithoutKeysOnlyLoopbackIsServed(t *testing.T) {
 }
 
 func TestAnEmptyKeyIsRefused(t *testing.T) {
-	_, err := New(Config{Dir: t.TempDir(), Keys: []string{"k", ""}})
+	_, err := New(Config{Dir: t.TempDir(), Keys: []Key{{Value: "k"}, {Value: ""}}})
 	require.ErrorContains(t, err, "must not be empty")
 }

@@ -37,14 +37,14 @@ func BenchmarkTask(b *testing.B) {
 // arrival at a reader of the event stream.
 func BenchmarkAppendToStream(b *testing.B) {
 	s, c := serve(b, Config{})
-	session, err := s.engine.Create(sessions.CreateOptions{Agent: "script"})
+	session, err := s.engine.Create(b.Context(), sessions.CreateOptions{Agent: "script"})
 	require.NoError(b, err)
 	stream := c.events("/v1/sessions/" + session.ID + "/events")
-	require.NoError(b, session.Send("wait 1h", ""))
+	require.NoError(b, session.Send(sessions.UserMessage{Text: "wait 1h"}))
 	_, ok := stream.next()
 	require.True(b, ok)
 	for b.Loop() {
-		require.NoError(b, session.Send("more", ""))
+		require.NoError(b, session.Send(sessions.UserMessage{Text: "more"}))
 		_, ok := stream.next()
 		require.True(b, ok)
 	}
@@ -58,7 +58,7 @@ func BenchmarkTwoThousandReaders(b *testing.B) {
 	const readers = 2000
 	var all []*sessions.Session
 	for range readers {
-		session, err := s.engine.Create(sessions.CreateOptions{Agent: "script"})
+		session, err := s.engine.Create(b.Context(), sessions.CreateOptions{Agent: "script"})
 		require.NoError(b, err)
 		all = append(all, session)
 	}
@@ -82,7 +82,7 @@ func BenchmarkTwoThousandReaders(b *testing.B) {
 	for n := 0; b.Loop(); n++ {
 		i := n % readers
 		start := time.Now()
-		require.NoError(b, all[i].Send("finish ok", ""))
+		require.NoError(b, all[i].Send(sessions.UserMessage{Text: "finish ok"}))
 		scan := bufio.NewScanner(bodies[i])
 		for scan.Scan() && !strings.HasPrefix(scan.Text(), "event: done") {
 		}

@@ -84,9 +84,9 @@ func TestAnswersOfTheSmallEndpoints(t *testing.T) {
 		{"POST " + at + "/resume", "", 200, `{"success":true,"message":"Session resumed successfully"}`},
 		{"POST " + at + "/cancel", "", 200, `{"success":true,"message":"Session cancelled successfully"}`},
 		{"GET " + at + "/status", "", 200, `{"status":"ready"}`},
-		{"POST " + at + "/navigate", `{"url":"nonsense"}`, 400, `{"detail":"url should be absolute and begin with http:// or https://"}`},
-		{"POST " + at + "/navigate", `{"url":"http://a.example"}`, 400, `{"detail":"This session has no browser; send a message with a start_url instead"}`},
-		{"GET " + at + "/screenshot", "", 400, `{"detail":"This session has no screen"}`},
+		{"POST " + at + "/navigate", `{"url":"nonsense"}`, 400, `{"detail":"url should be absolute, begin with http:// or https:// and have at most 2000 characters"}`},
+		{"POST " + at + "/navigate", `{"url":"http://a.example"}`, 400, `{"detail":"The agent of this session has no browser; send a message with a start_url instead"}`},
+		{"GET " + at + "/screenshot", "", 400, `{"detail":"The agent of this session has no browser; send a message with a start_url instead"}`},
 		{"GET /v1/models", "", 200, `{"models":["agi-0","agi-0-fast","reader","script"]}`},
 		{"GET /v1/models?filter=desktop", "", 200, `{"models":[]}`},
 		{"POST " + at + "/message", `{"message":"finish ok"}`, 200, `{"success":true,"message":"Message sent successfully"}`},
@@ -187,7 +187,7 @@ func TestASnapshotCarriesEnvironmentAndAgentStateOver(t *testing.T) {
 	saved := c.createWith(map[string]any{"agent_name": "reader"})
 	c.sendURL(saved.SessionID, "Report the price", "http://shop.localhost/mug")
 	c.until(saved.SessionID, "finished")
-	c.ok("DELETE", "/v1/sessions/"+saved.SessionID+"?save_snapshot_mode=filesystem&save_as_default=true", nil, nil)
+	c.ok("DELETE", "/v1/sessions/"+saved.SessionID+"?save_snapshot_mode=memory&save_as_default=true", nil, nil)
 
 	for name, body := range map[string]map[string]any{
 		"by session":     {"restore_from_session_id": saved.SessionID},
@@ -218,7 +218,7 @@ func TestASnapshotCarriesEnvironmentAndAgentStateOver(t *testing.T) {
 		other, err := New(Config{Dir: dir})
 		require.NoError(t, err)
 		defer func() { require.NoError(t, other.Close(t.Context())) }()
-		s, err := other.engine.Create(defaultRestore)
+		s, err := other.engine.Create(t.Context(), defaultRestore)
 		require.NoError(t, err)
 		require.Equal(t, saved.EnvironmentID, s.EnvironmentID)
 	})

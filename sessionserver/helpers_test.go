@@ -256,3 +256,14 @@ func logged() (*slog.Logger, *bytes.Buffer) {
 	var b bytes.Buffer
 	return slog.New(slog.NewTextHandler(&b, nil)), &b
 }
+
+// method and path take a call such as "GET /v1/sessions/{id}" apart.
+func method(call string) string {
+	m, _, _ := strings.Cut(call, " ")
+	return m
+}
+
+func path(call, id string) string {
+	_, p, _ := strings.Cut(call, " ")
+	return strings.ReplaceAll(p, "{id}", id)
+}

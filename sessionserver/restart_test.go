@@ -93,9 +93,9 @@ func TestAReaderTaskIsDoneAgainAfterARestart(t *testing.T) {
 	dir := t.TempDir()
 	s, err := New(Config{Dir: dir}) // never serves, so the reader waits for the shop
 	require.NoError(t, err)
-	session, err := s.engine.Create(sessions.CreateOptions{Agent: "reader"})
+	session, err := s.engine.Create(t.Context(), sessions.CreateOptions{Agent: "reader"})
 	require.NoError(t, err)
-	require.NoError(t, session.Send("Report the name", "http://shop.localhost/lamp"))
+	require.NoError(t, session.Send(sessions.UserMessage{Text: "Report the name", StartURL: "http://shop.localhost/lamp"}))
 	require.NoError(t, s.Close(t.Context()))
 
 	_, c := serve(t, Config{Dir: dir})

@@ -5,52 +5,37 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/errand-dev/errand/sessionserver/agent"
+	"github.com/errand-dev/errand/sessionserver/agent/exec"
 	"github.com/errand-dev/errand/sessionserver/agent/reader"
 	"github.com/errand-dev/errand/sessionserver/agent/script"
 	"github.com/errand-dev/errand/sessionserver/internal/agi"
 	"github.com/errand-dev/errand/sessionserver/internal/auth"
 	"github.com/errand-dev/errand/sessionserver/internal/sessions"
+	"github.com/errand-dev/errand/sessionserver/internal/webhook"
 	"github.com/errand-dev/errand/sessionserver/shop"
 )
-
-// heartbeat is the time between two heartbeats of an event stream, from the
-// vendor documentation.
-const heartbeat = 30 * time.Second
 
 // closeGrace is how long Close waits for requests before it cuts connections.
 const closeGrace = time.Second
 
-// Config says where a server keeps its state and whom it serves.
-type Config struct {
-	// Dir is the folder of all state, made when missing. It must belong to one
-	// server at a time.
-	Dir string
-	// Keys are the API keys that are accepted. Without any no key is asked for,
-	// and Serve takes a loopback listener only.
-	Keys []string
-	// Agents are the agents by the agent_name that a client gives; nil means
-	// the built-in ones.
-	Agents map[string]agent.Agent
-	// Logger is slog.Default() if nil.
-	Logger *slog.Logger
-}
-
 // Server is a session server.
 type Server struct {
-	engine  *sessions.Engine
-	face    *agi.Face
-	keys    auth.Keys
-	reader  *reader.Agent
-	self    *loopback
-	handler http.Handler
-	http    *http.Server
+	engine   *sessions.Engine
+	face     *agi.Face
+	keys     auth.Keys
+	agents   map[string]agent.Agent
+	reader   *reader.Agent
+	webhooks *webhook.Sender
+	self     *loopback
+	handler  http.Handler
+	http     *http.Server
 }
 
 // New loads the state that a former process left in Config.Dir and starts the
@@ -59,38 +44,51 @@ func New(c Config) (*Server, error) {
 	if c.Dir == "" {
 		return nil, errors.New("session server needs a folder for its state")
 	}
-	if slices.Contains(c.Keys, "") {
-		return nil, errors.New("an API key of the session server must not be empty")
-	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
+	}
+	options, err := c.AGI.Filled()
+	if err != nil {
+		return nil, fmt.Errorf("AGI options of the session server: %w", err)
+	}
+	keys, err := auth.NewKeys(c.Keys)
+	if err != nil {
+		return nil, err
 	}
 	store, err := shop.New(filepath.Join(c.Dir, "shop"))
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{keys: auth.NewKeys(c.Keys), self: newLoopback()}
+	s := &Server{keys: keys, self: newLoopback()}
 	s.reader = reader.New(s.self.dial)
-	if c.Agents == nil {
-		c.Agents = map[string]agent.Agent{
-			"reader":     s.reader,
-			"agi-0":      s.reader,
-			"agi-0-fast": s.reader,
-			"script":     script.Agent{},
-		}
+	if err := s.staff(c); err != nil {
+		return nil, err
 	}
-	s.engine, err = sessions.Open(c.Dir, c.Agents, c.Logger)
+	s.webhooks = webhook.New(webhook.Config{Secret: c.WebhookSecret, Copies: c.Faults.Webhook, Logger: c.Logger})
+	s.engine, err = sessions.Open(sessions.Config{
+		Dir:            c.Dir,
+		Agents:         s.agents,
+		Logger:         c.Logger,
+		Boot:           c.Boot,
+		TTL:            c.TTL,
+		ListTerminated: c.ListTerminated,
+		Retention:      c.Snapshots,
+		Observer:       &agi.Webhooks{Options: options, Sender: s.webhooks, ViewURL: s.viewURL, Logger: c.Logger},
+		Stuck:          c.Faults.Turn,
+	})
 	if err != nil {
 		return nil, err
 	}
 	s.face = agi.New(agi.Config{
-		Engine:    s.engine,
-		Keys:      s.keys,
-		ViewURL:   s.viewURL,
-		Heartbeat: heartbeat,
-		Logger:    c.Logger,
+		Options: options,
+		Engine:  s.engine,
+		Keys:    s.keys,
+		Limits:  auth.NewLimits(c.RequestsPerSecond, c.Burst),
+		ViewURL: s.viewURL,
+		Logger:  c.Logger,
 	})
-	s.handler = s.routes(store)
+	c.Faults.OnVanish(s.engine.Vanish)
+	s.handler = s.routes(c, store)
 	s.http = &http.Server{
 		Handler:           s.handler,
 		ReadHeaderTimeout: 10 * time.Second,
@@ -100,13 +98,40 @@ func New(c Config) (*Server, error) {
 	return s, nil
 }
 
-func (s *Server) routes(store *shop.Shop) http.Handler {
+// staff gathers the agents: those that come with the server, programs, and
+// the caller's own.
+func (s *Server) staff(c Config) error {
+	s.agents = map[string]agent.Agent{
+		"reader":     s.reader,
+		"agi-0":      s.reader,
+		"agi-0-fast": s.reader,
+		"script":     script.Agent{},
+	}
+	for name, program := range c.Programs {
+		program.Name = name
+		program.RunDir = filepath.Join(c.Dir, "programs")
+		program.Logger = c.Logger
+		a, err := exec.New(program)
+		if err != nil {
+			return fmt.Errorf("agent %s: %w", name, err)
+		}
+		s.agents[name] = a
+	}
+	maps.Copy(s.agents, c.Agents)
+	return nil
+}
+
+func (s *Server) routes(c Config, store *shop.Shop) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/v1/", s.face)
+	mux.Handle("/v1/", s.face.Guard(c.Faults.Handler(s.face, s.face.Operation)))
 	mux.HandleFunc("GET /session/{id}", s.view)
+	mux.HandleFunc("GET /session/{id}/screen", s.viewScreen)
 	mux.HandleFunc("GET /session/{id}/events", s.viewEvents)
 	mux.Handle("/shop/", store.Handler("/shop"))
 	mux.Handle(shopHost+"/", store.Handler(""))
+	if c.Faults != nil {
+		mux.Handle("GET /faults", s.face.Guard(c.Faults))
+	}
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write([]byte("{\"status\":\"ok\"}\n"))
@@ -135,11 +160,13 @@ func (s *Server) Serve(l net.Listener) error {
 	return nil
 }
 
-// Close stops the agents, ends the event streams, lets open requests finish
-// and keeps all state: tasks that were running go on in the next process. It
-// says so if an agent has not stopped when ctx ends.
+// Close stops the agents, ends the event streams, lets open requests finish,
+// delivers the webhooks that are waiting and keeps all state: tasks that were
+// running go on in the next process. It says so if an agent has not stopped
+// when ctx ends.
 func (s *Server) Close(ctx context.Context) error {
 	err := s.engine.Close(ctx)
+	err = errors.Join(err, s.webhooks.Close(ctx))
 	// What is open now is quick to finish, or a connection that asked for nothing yet.
 	ctx, cancel := context.WithTimeout(ctx, closeGrace)
 	defer cancel()

@@ -2,15 +2,12 @@ package sessionserver
 
 import (
 	"fmt"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/errand-dev/errand/sessionserver/internal/agi"
 )
 
 func TestTheStreamTellsEverythingInOrderAndEndsWithTheTask(t *testing.T) {
@@ -104,12 +101,9 @@ func TestDeleteAndCloseEndStreams(t *testing.T) {
 }
 
 func TestAQuietStreamHasHeartbeats(t *testing.T) {
-	s, c := serve(t, Config{})
+	_, c := serve(t, Config{AGI: AGIOptions{Heartbeat: time.Millisecond}})
 	session := c.create("script")
-	face := agi.New(agi.Config{Engine: s.engine, Heartbeat: time.Millisecond})
-	server := httptest.NewServer(face)
-	defer server.Close()
-	stream := newCaller(t, server.URL).events("/v1/sessions/" + session + "/events?event_types=done")
+	stream := c.events("/v1/sessions/" + session + "/events?event_types=done")
 	f, ok := stream.next()
 	require.True(t, ok)
 	require.Equal(t, "heartbeat", f.event)

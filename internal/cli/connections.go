@@ -10,6 +10,7 @@ import (
 	"github.com/errand-dev/errand/internal/engine"
 	"github.com/errand-dev/errand/provider"
 	"github.com/errand-dev/errand/sessionserver"
+	"github.com/errand-dev/errand/sessionserver/agent/exec"
 )
 
 // connections opens the configured connections when they are first used, and
@@ -80,7 +81,16 @@ func (c *connections) embedded(chosen config.Connection) (provider.Provider, err
 }
 
 func (c *connections) newSessionServer(dir, key string) (engine.SessionServer, error) {
-	return sessionserver.New(sessionserver.Config{Dir: dir, Keys: []string{key}, Logger: c.logger})
+	return sessionserver.New(sessionserver.Config{Dir: dir, Keys: []sessionserver.Key{{Value: key, User: "errand"}}, Programs: programs(c.config), Logger: c.logger})
+}
+
+// programs are the agents that errand.toml names.
+func programs(c *config.Config) map[string]exec.Config {
+	all := map[string]exec.Config{}
+	for name, a := range c.Agents {
+		all[name] = exec.Config{Command: a.Command, Env: a.Env, Memory: a.Memory, TaskTime: a.TaskTime}
+	}
+	return all
 }
 
 func (c *connections) open(settings provider.Connection) (provider.Provider, error) {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -18,6 +19,7 @@ import (
 	"github.com/errand-dev/errand/internal/config"
 	"github.com/errand-dev/errand/provider"
 	"github.com/errand-dev/errand/sessionserver"
+	"github.com/errand-dev/errand/sessionserver/faults"
 )
 
 func (a *app) sessionsCommand() *cobra.Command {
@@ -95,7 +97,7 @@ func (a *app) listSessions(ctx context.Context, name string) (err error) {
 }
 
 func (a *app) sessionsServeCommand() *cobra.Command {
-	var listen, key string
+	var listen, key, plan string
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the local session server on its own",
@@ -105,11 +107,12 @@ func (a *app) sessionsServeCommand() *cobra.Command {
 		Example: example(`sessions serve --listen 127.0.0.1:8321`, `sessions serve --listen 0.0.0.0:8321 --api-key env:SESSIONS_KEY`),
 		Args:    exactly(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			return a.serveSessions(c.Context(), listen, key)
+			return a.serveSessions(c.Context(), listen, key, plan)
 		},
 	}
 	c.Flags().StringVar(&listen, "listen", "127.0.0.1:8321", "`HOST:PORT` to listen on")
-	c.Flags().StringVar(&key, "api-key", "", "`env:NAME` or file:PATH of the key that clients must send")
+	c.Flags().StringVar(&key, "api-key", "", "`env:NAME` or file:PATH of the keys that clients may send, one a line")
+	c.Flags().StringVar(&plan, "faults", "", "`FILE` of faults to rehearse; GET /faults and the end of the command tell what fired")
 	return c
 }
 
@@ -117,18 +120,27 @@ func (a *app) sessionsServeCommand() *cobra.Command {
 // requests.
 const closeTimeout = 5 * time.Second
 
-func (a *app) serveSessions(ctx context.Context, listen, keyRef string) (err error) {
+func (a *app) serveSessions(ctx context.Context, listen, keyRef, planFile string) (err error) {
 	c, err := a.load()
 	if err != nil {
 		return err
 	}
-	var keys []string
+	var keys []sessionserver.Key
 	if keyRef != "" {
-		key, err := readKey(keyRef, a.env)
+		text, err := readKey(keyRef, a.env)
+		if err == nil {
+			keys, err = sessionserver.ParseKeys(string(text))
+		}
 		if err != nil {
 			return usagef("--api-key: %w", err)
 		}
-		keys = append(keys, string(key))
+	}
+	var plan *faults.Plan
+	if planFile != "" {
+		if plan, err = faults.Load(planFile); err != nil {
+			return usagef("--faults: %w", err)
+		}
+		defer func() { a.note("%s", strings.TrimSpace(plan.Report().String())) }()
 	}
 	listener, err := net.Listen("tcp", listen)
 	if err != nil {
@@ -144,7 +156,7 @@ func (a *app) serveSessions(ctx context.Context, listen, keyRef string) (err err
 		return err
 	}
 	defer unlock()
-	server, err := sessionserver.New(sessionserver.Config{Dir: dir, Keys: keys, Logger: a.logger(slog.LevelInfo)})
+	server, err := sessionserver.New(sessionserver.Config{Dir: dir, Keys: keys, Programs: programs(c), Faults: plan, Logger: a.logger(slog.LevelInfo)})
 	if err != nil {
 		return err
 	}

@@ -33,13 +33,14 @@ type Config struct {
 	File        string // the errand.toml that was read; empty: there is none
 	Default     string // connection for tasks that name none; may be empty
 	Connections map[string]Connection
-	DataDir     string // absolute; not made yet
+	Agents      map[string]Agent // programs that the local session server runs as agents
+	DataDir     string           // absolute; not made yet
 	Temporal    Temporal
 }
 
 // Load reads the file and the environment and checks all of it.
 func Load(s Sources) (*Config, error) {
-	c := &Config{Connections: map[string]Connection{}}
+	c := &Config{Connections: map[string]Connection{}, Agents: map[string]Agent{}}
 	path, err := findFile(s)
 	if err != nil {
 		return nil, err

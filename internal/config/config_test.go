@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -92,6 +93,10 @@ requests_per_second = 2.5
 func TestWhatIsWrongWithAFileIsToldWithItsLine(t *testing.T) {
 	for _, test := range []struct{ name, file, want string }{
 		{"an unknown key", "[connections.a]\nprovider = \"agi\"\nretries = 3", "errand.toml line 3: connections.a.retries: is not a setting"},
+		{"an agent without a command", "[agents.a]\nenv = [\"X\"]", `errand.toml: agents.a.command: must name the program`},
+		{"an agent with a secret for a variable", "[agents.a]\ncommand = [\"x\"]\nenv = [\"A=" + canary + "\"]", "errand.toml line 3: agents.a.env: has names of environment variables"},
+		{"an agent with a negative limit", "[agents.a]\ncommand = [\"x\"]\ntask_time = \"-1s\"", "errand.toml line 3: agents.a.task_time: must be a time"},
+		{"an agent's name with a blank", "[agents.\"a b\"]\ncommand = [\"x\"]", "is no name for an agent"},
 		{"an unknown table", "\n[webhooks]\nurl = \"x\"", "errand.toml line 2: webhooks: is not a setting"},
 		{"a literal key", "[connections.a]\nprovider = \"agi\"\n\napi_key = \"" + canary + "\"", `errand.toml line 4: connections.a.api_key: must say where the key is, not what it is: write "env:NAME"`},
 		{"a literal key behind env:", "[connections.a]\nprovider = \"agi\"\napi_key = \"env:" + canary + "\"", "line 3: connections.a.api_key: must say where"},
@@ -253,4 +258,17 @@ func TestTheLineOfAKeyIsFound(t *testing.T) {
 	} {
 		require.Equal(t, test.want, lineOf(text, test.key), "%v", test.key)
 	}
+}
+
+func TestTheFilesOfAnAgentCountFromItsConfiguration(t *testing.T) {
+	dir := t.TempDir()
+	path := write(t, filepath.Join(dir, "my.toml"), "[agents.notes]\ncommand = [\"python3\", \"./notes.py\", \"x/y\"]\nenv = [\"HOME\"]\nmemory_mib = 64\ntask_time = \"90s\"")
+	c, err := Load(Sources{File: path})
+	require.NoError(t, err)
+	require.Equal(t, map[string]Agent{"notes": {
+		Command:  []string{"python3", filepath.Join(dir, "notes.py"), "x/y"},
+		Env:      []string{"HOME"},
+		Memory:   64 << 20,
+		TaskTime: 90 * time.Second,
+	}}, c.Agents)
 }

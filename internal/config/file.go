@@ -57,6 +57,7 @@ func userConfigDir(env Environment) string {
 type fileContent struct {
 	Default     string                    `toml:"default"`
 	Connections map[string]fileConnection `toml:"connections"`
+	Agents      map[string]fileAgent      `toml:"agents"`
 }
 
 type fileConnection struct {
@@ -106,6 +107,17 @@ func (c *Config) readFile(path string, env Environment) error {
 			return c.wrong(text, at(key...), err)
 		}
 		c.Connections[name] = connection
+	}
+	for name, f := range content.Agents {
+		at := func(key ...string) toml.Key { return append(toml.Key{"agents", name}, key...) }
+		if !agentName.MatchString(name) {
+			return c.wrong(text, at(), errors.New("is no name for an agent: use letters, digits, dots, - and _, 64 at most"))
+		}
+		a, key, err := f.agent(filepath.Dir(path))
+		if err != nil {
+			return c.wrong(text, at(key), err)
+		}
+		c.Agents[name] = a
 	}
 	c.Default = content.Default
 	if _, ok := c.Connections[c.Default]; !ok && c.Default != "" && c.Default != Local {

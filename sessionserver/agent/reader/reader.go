@@ -42,8 +42,11 @@ type state struct {
 	Options []string `json:"options,omitempty"` // labels of the question asked
 }
 
-// Run implements [agent.Agent].
-func (a *Agent) Run(ctx context.Context, t *agent.Turn) agent.Outcome {
+// Open implements [agent.Agent].
+func (a *Agent) Open(agent.Session) agent.Worker { return agent.PerTurn(a.run) }
+
+// run does one turn.
+func (a *Agent) run(ctx context.Context, t *agent.Turn) agent.Outcome {
 	var st state
 	if t.State != nil {
 		if err := json.Unmarshal(t.State, &st); err != nil {

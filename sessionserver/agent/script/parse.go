@@ -15,6 +15,7 @@ type word string
 const (
 	think  word = "think"
 	log    word = "log"
+	write  word = "write"
 	wait   word = "wait"
 	ask    word = "ask"
 	finish word = "finish"
@@ -26,10 +27,11 @@ type step struct {
 	word word
 	text string
 	wait time.Duration // of a wait
+	file string        // of a write
 }
 
 // separator is a line break, or a semicolon before a step word.
-var separator = regexp.MustCompile(`\n|;\s*(?:think|log|wait|ask|finish|fail)\b`)
+var separator = regexp.MustCompile(`\n|;\s*(?:think|log|write|wait|ask|finish|fail)\b`)
 
 // parse reads a script. Its error names the first step that is wrong, counted
 // from 1.
@@ -70,12 +72,15 @@ func parseStep(line string) (step, error) {
 	}
 	s := step{word: word(first), text: text}
 	switch s.word {
-	case think, log, ask, finish, fail, wait:
+	case think, log, write, ask, finish, fail, wait:
 	default:
-		return step{}, fmt.Errorf("%q is not a step word, use think, log, wait, ask, finish or fail", first)
+		return step{}, fmt.Errorf("%q is not a step word, use think, log, write, wait, ask, finish or fail", first)
 	}
 	if text == "" {
 		return step{}, fmt.Errorf("%s needs something after it", first)
+	}
+	if s.word == write {
+		s.file, s.text, _ = strings.Cut(text, " ")
 	}
 	if s.word == wait {
 		d, err := time.ParseDuration(text)

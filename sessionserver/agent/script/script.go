@@ -7,14 +7,16 @@
 //	think TEXT            say a thought
 //	log TEXT              say a log line
 //	wait DURATION         do nothing for a while, such as 200ms or 5s
+//	write FILE TEXT       write a file of the session's working directory
 //	ask TEXT              ask; the next message is the answer
 //	finish TEXT-or-JSON   end the task with this result
 //	fail TEXT             fail the task
 //
-// In every text {{answer}} stands for the latest answer and {{now}} for the
-// time of the step (RFC 3339 with nanoseconds, UTC). A finish whose text is
-// JSON as written gives a JSON result, with the answer escaped inside its
-// strings. A script that ends without finish or fail finishes with
+// In every text {{answer}} stands for the latest answer, {{now}} for the time
+// of the step (RFC 3339 with nanoseconds, UTC) and {{file NAME}} for what is in
+// a file of the working directory, nothing if there is none. A finish whose
+// text is JSON as written gives a JSON result, with what is put in escaped
+// inside its strings. A script that ends without finish or fail finishes with
 // {"answers": […]}, all the answers it got.
 //
 // A script that was interrupted by a crash goes on where it was: no thought is
@@ -25,17 +27,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
-	"time"
 
 	"github.com/errand-dev/errand/sessionserver/agent"
 )
-
-// fill puts the latest answer and the time into a text.
-func fill(text, answer string) string {
-	now := time.Now().UTC().Format(time.RFC3339Nano)
-	return strings.NewReplacer("{{answer}}", answer, "{{now}}", now).Replace(text)
-}
 
 // Agent runs scripts.
 type Agent struct{}
@@ -50,8 +44,11 @@ type state struct {
 	Answers []string `json:"answers"`
 }
 
-// Run implements [agent.Agent].
-func (Agent) Run(ctx context.Context, t *agent.Turn) agent.Outcome {
+// Open implements [agent.Agent].
+func (a Agent) Open(agent.Session) agent.Worker { return agent.PerTurn(a.run) }
+
+// run does the steps of one turn.
+func (Agent) run(ctx context.Context, t *agent.Turn) agent.Outcome {
 	st, err := resume(t)
 	if err != nil {
 		return agent.Failed(err.Error())
@@ -61,6 +58,7 @@ func (Agent) Run(ctx context.Context, t *agent.Turn) agent.Outcome {
 		return agent.Failed("The script has an error: " + err.Error() + ".")
 	}
 	for st.Next < len(steps) {
+		place := place{t.Session, st.answer()}
 		s := steps[st.Next]
 		if s.word == wait {
 			if err := t.Wait(ctx, s.wait); err != nil {
@@ -71,16 +69,25 @@ func (Agent) Run(ctx context.Context, t *agent.Turn) agent.Outcome {
 		if err := t.Save(st); err != nil {
 			return agent.Failed(err.Error())
 		}
-		text := fill(s.text, st.answer())
+		text, err := place.fill(s.text, plain)
+		if err != nil {
+			return agent.Failed(err.Error())
+		}
 		switch s.word {
 		case think:
 			err = t.Think(ctx, text)
 		case log:
 			err = t.Log(ctx, text)
+		case write:
+			err = place.write(s.file, text)
 		case ask:
 			return agent.Ask(text)
 		case finish:
-			return agent.Finished(result(s.text, st.answer()))
+			result, err := place.result(s.text)
+			if err != nil {
+				return agent.Failed(err.Error())
+			}
+			return agent.Finished(result)
 		case fail:
 			return agent.Failed(text)
 		}
@@ -100,14 +107,14 @@ func resume(t *agent.Turn) (state, error) {
 			return state{}, fmt.Errorf("the saved position in the script cannot be read: %w", err)
 		}
 	}
-	here := st.Session == t.SessionID
+	here := st.Session == t.Session.ID
 	switch {
 	case here && st.Message == t.Message.ID:
 	case here && t.Answering:
 		st.Message = t.Message.ID
 		st.Answers = append(st.Answers, t.Message.Text())
 	default:
-		st = state{Session: t.SessionID, Message: t.Message.ID, Script: t.Message.Text(), Answers: []string{}}
+		st = state{Session: t.Session.ID, Message: t.Message.ID, Script: t.Message.Text(), Answers: []string{}}
 	}
 	return st, nil
 }
@@ -117,16 +124,4 @@ func (st state) answer() string {
 		return ""
 	}
 	return st.Answers[len(st.Answers)-1]
-}
-
-// result is the result that a finish gives.
-func result(text, answer string) any {
-	if !json.Valid([]byte(text)) {
-		return fill(text, answer)
-	}
-	quoted, err := json.Marshal(answer)
-	if err != nil {
-		return text
-	}
-	return json.RawMessage(fill(text, string(quoted[1:len(quoted)-1])))
 }

@@ -2,6 +2,7 @@ package script_test
 
 import (
 	"encoding/json"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,7 +14,9 @@ import (
 	"github.com/errand-dev/errand/sessionserver/internal/agenttest"
 )
 
-func session() *agenttest.Session { return &agenttest.Session{Agent: script.Agent{}, ID: "s"} }
+func session(t *testing.T) *agenttest.Session {
+	return &agenttest.Session{Agent: script.Agent{}, ID: "s", Dir: filepath.Join(t.TempDir(), "work")}
+}
 
 func TestScripts(t *testing.T) {
 	tests := []struct {
@@ -31,6 +34,9 @@ func TestScripts(t *testing.T) {
 		{"a semicolon inside a text", "think a; b;c\nfinish d", nil, []string{"think: a; b;c"}, agent.Done, `"d"`},
 		{"a step word inside a text", "think we finish soon; thinking helps\nfinish d", nil, []string{"think: we finish soon; thinking helps"}, agent.Done, `"d"`},
 		{"blank lines, indents and semicolons at the end", "\n\n  think a;\r\n\tfinish b ;\n", nil, []string{"think: a"}, agent.Done, `"b"`},
+		{"a file that was written", "write notes/none.txt x", nil, nil, agent.Error, `"cannot write the file notes/none.txt of the session: openat notes/none.txt: no such file or directory"`},
+		{"a file in a text", "write a.txt  hello \"you\"\nfinish {\"a\":\"{{file a.txt}}\",\"b\":\"{{file b.txt}}\"}", nil, nil, agent.Done, `{"a":" hello \"you\"","b":""}`},
+		{"a file outside the directory", "write a.txt x\nfinish {{file ../secret}}", nil, nil, agent.Error, `"cannot read the file ../secret of the session: openat ../secret: path escapes from parent"`},
 		{"a question", "think a\nask Which?", nil, []string{"think: a"}, agent.Question, `"Which?"`},
 		{"an answer in a text", "ask Which?\nthink it is {{answer}}\nfinish {{answer}}!", []string{"M"}, []string{"think: it is M"}, agent.Done, `"M!"`},
 		{"an answer in JSON is escaped", `ask Which?; finish {"size":"{{answer}}"}`, []string{"a \"b\"\n\\"}, nil, agent.Done, `{"size":"a \"b\"\n\\"}`},
@@ -44,7 +50,7 @@ func TestScripts(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := session()
+			s := session(t)
 			outcome := s.Send(tt.script, "", false)
 			for _, a := range tt.answers {
 				require.Equal(t, agent.Question, outcome.Type)
@@ -61,7 +67,7 @@ func TestScripts(t *testing.T) {
 
 func TestNowIsTheTimeOfTheStep(t *testing.T) {
 	before := time.Now()
-	outcome := session().Send(`finish {"at":"{{now}}"}`, "", false)
+	outcome := session(t).Send(`finish {"at":"{{now}}"}`, "", false)
 	content, err := json.Marshal(outcome.Content)
 	require.NoError(t, err)
 	var got struct{ At time.Time }
@@ -77,10 +83,10 @@ func TestASyntaxErrorFailsBeforeAnyStep(t *testing.T) {
 		"think a; ask":              "step 2: ask needs something after it",
 		"finish":                    "step 1: finish needs something",
 		"  \n ; ":                   "the script has no steps",
-		"Report the name and price": `step 1: "Report" is not a step word, use think, log, wait, ask, finish or fail`,
+		"Report the name and price": `step 1: "Report" is not a step word, use think, log, write, wait, ask, finish or fail`,
 	} {
 		t.Run(script, func(t *testing.T) {
-			s := session()
+			s := session(t)
 			outcome := s.Send(script, "", false)
 			require.Equal(t, agent.Error, outcome.Type)
 			require.Contains(t, outcome.Content, want)
@@ -90,20 +96,20 @@ func TestASyntaxErrorFailsBeforeAnyStep(t *testing.T) {
 }
 
 func TestAMessageAfterTheEndIsANewScript(t *testing.T) {
-	s := session()
+	s := session(t)
 	s.Send("ask q?\nfinish {{answer}}", "", false)
 	s.Send("one", "", true)
 	require.Equal(t, agent.Finished("<>"), s.Send("finish <{{answer}}>", "", false), "answers of the script before are gone")
 }
 
 func TestAMessageAfterACancelIsANewScript(t *testing.T) {
-	s := session()
+	s := session(t)
 	require.Equal(t, agent.Ask("q?"), s.Send("ask q?\nfinish old", "", false))
 	require.Equal(t, agent.Finished("new"), s.Send("finish new", "", false))
 }
 
 func TestARestoredSessionBeginsAnew(t *testing.T) {
-	s := session()
+	s := session(t)
 	s.Send("ask q?\nfinish old", "", false)
 	restored := &agenttest.Session{Agent: script.Agent{}, ID: "other", State: s.State}
 	require.Equal(t, agent.Finished("new"), restored.Send("finish new", "", false))
@@ -112,7 +118,7 @@ func TestARestoredSessionBeginsAnew(t *testing.T) {
 func TestAScriptInterruptedAnywhereSaysEverythingOnce(t *testing.T) {
 	const text = "think a; wait 1s; log b; wait 2s; think c; finish ok"
 	for stop := 1; stop <= 5; stop++ {
-		s := session()
+		s := session(t)
 		s.StopAt = stop
 		s.Send(text, "", false)
 		s.StopAt = 0
@@ -124,7 +130,7 @@ func TestAScriptInterruptedAnywhereSaysEverythingOnce(t *testing.T) {
 }
 
 func TestAnAnswerIsTakenOnceWhenTheTurnIsInterrupted(t *testing.T) {
-	s := session()
+	s := session(t)
 	s.Send("ask q?\nthink {{answer}}\nthink b", "", false)
 	s.StopAt = 2
 	s.Send("yes", "", true)
@@ -138,7 +144,7 @@ func FuzzScript(f *testing.F) {
 		f.Add(seed, "an \"answer\"")
 	}
 	f.Fuzz(func(t *testing.T, text, answer string) {
-		s := session()
+		s := session(t)
 		outcome := s.Send(text, "", false)
 		for range strings.Count(text, "ask") {
 			if outcome.Type != agent.Question {

@@ -20,6 +20,9 @@ type Session struct {
 	// wait with this index (counted from 1); 0 never does.
 	StopAt int
 
+	// Dir is the session's working directory.
+	Dir string
+
 	turn    agent.Turn
 	calls   int
 	unsaved json.RawMessage
@@ -32,7 +35,7 @@ func (s *Session) Send(text, startURL string, answering bool) agent.Outcome {
 		return agent.Failed(err.Error())
 	}
 	s.turn = agent.Turn{
-		SessionID: s.ID,
+		Session:   agent.Session{ID: s.ID, Dir: s.Dir},
 		StartURL:  s.turn.StartURL,
 		Message:   agent.Message{ID: s.turn.Message.ID + 2, Type: agent.User, Content: content, StartURL: startURL},
 		Answering: answering,
@@ -51,7 +54,9 @@ func (s *Session) Again() agent.Outcome {
 	turn.State = s.State
 	turn.Host = &host{Session: s, cancel: cancel}
 	s.calls, s.unsaved = 0, nil
-	outcome := s.Agent.Run(ctx, &turn)
+	worker := s.Agent.Open(turn.Session)
+	defer worker.Close()
+	outcome := worker.Run(ctx, &turn)
 	if ctx.Err() == nil && s.unsaved != nil {
 		s.State = s.unsaved
 	}
@@ -91,6 +96,30 @@ func (h *host) Log(ctx context.Context, text string) error {
 	}
 	return err
 }
+
+// Step implements [agent.Host].
+func (h *host) Step(ctx context.Context, text string) error {
+	err := h.act(ctx)
+	if err == nil {
+		h.Said = append(h.Said, "step: "+text)
+	}
+	return err
+}
+
+// Say implements [agent.Host].
+func (h *host) Say(ctx context.Context, m agent.Saying) error {
+	content, err := json.Marshal(m.Content)
+	if err == nil {
+		err = h.act(ctx)
+	}
+	if err == nil {
+		h.Said = append(h.Said, string(m.Type)+": "+string(content))
+	}
+	return err
+}
+
+// Show implements [agent.Host]; nobody looks.
+func (h *host) Show(agent.Screenshot) {}
 
 // Wait implements [agent.Host].
 func (h *host) Wait(ctx context.Context, d time.Duration) error {

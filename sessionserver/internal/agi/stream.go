@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,41 +24,68 @@ const heartbeat = "heartbeat"
 func (f *Face) Stream(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
 	q := r.URL.Query()
 	var wrong invalid
-	wrong.checkSanitize(q)
+	sanitize := wrong.queryBool(q, "sanitize", true)
 	history := wrong.queryBool(q, "include_history", true)
+	after := 0
+	if f.StreamCursor {
+		after = wrong.queryInt(q, "after_id")
+	}
 	if err := wrong.err(); err != nil {
 		f.fail(w, r, err)
 		return
 	}
-	out := stream{w: w, control: http.NewResponseController(w)}
+	out := &stream{w: w, control: http.NewResponseController(w), sanitize: sanitize}
 	if types := q.Get("event_types"); types != "" {
 		out.types = strings.Split(types, ",")
 	}
-	position := 0
+	position := s.After(after)
 	if !history {
 		position = s.Length()
 	}
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-cache")
-	w.Header().Set("X-Accel-Buffering", "no")
-	w.WriteHeader(http.StatusOK)
+	// Without history, a task that was over before says nothing about the next one.
+	current := history
+	f.follow(r, s, out, position, func(events int, now sessions.Status) bool {
+		current = current || events > 0
+		return current && now.Over()
+	})
+}
+
+// Watch is the stream of a session's page. It has no end but the session's,
+// and the id of each event is the position behind it in the session's log,
+// which a browser sends back when it connects again.
+func (f *Face) Watch(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
+	from := r.Header.Get("Last-Event-ID")
+	if from == "" {
+		from = r.URL.Query().Get("from")
+	}
+	position, err := strconv.Atoi(from)
+	if err != nil || position < 0 || position > s.Length() {
+		position = 0
+	}
+	out := &stream{w: w, control: http.NewResponseController(w), sanitize: true, byPosition: true}
+	f.follow(r, s, out, position, func(int, sessions.Status) bool { return false })
+}
+
+// follow sends the session's log from a position on, then what happens, until
+// done says so, the session is deleted or the server closes.
+func (f *Face) follow(r *http.Request, s *sessions.Session, out *stream, position int, done func(events int, now sessions.Status) bool) {
+	h := out.w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-cache")
+	h.Set("X-Accel-Buffering", "no")
+	out.w.WriteHeader(http.StatusOK)
 	if out.flush() != nil {
 		return
 	}
 	beat := time.NewTicker(f.Heartbeat)
 	defer beat.Stop()
-
-	// Without history, a task that was over before says nothing about the next one.
-	current := history
 	for {
 		view := s.Since(position)
-		position += len(view.Events)
-		current = current || len(view.Events) > 0
 		for _, e := range view.Events {
-			name, data := streamEvent(e)
-			out.add(name, e.Message.ID, data)
+			position++
+			out.event(e, position)
 		}
-		if out.flush() != nil || view.Deleted || (current && view.Status.Over()) {
+		if out.flush() != nil || view.Deleted || done(len(view.Events), view.Status) {
 			return
 		}
 		select {
@@ -74,10 +102,25 @@ func (f *Face) Stream(w http.ResponseWriter, r *http.Request, s *sessions.Sessio
 
 // stream writes events to one reader.
 type stream struct {
-	w       http.ResponseWriter
-	control *http.ResponseController
-	types   []string // nil: all
-	buf     bytes.Buffer
+	w          http.ResponseWriter
+	control    *http.ResponseController
+	types      []string // nil: all
+	sanitize   bool
+	byPosition bool // the id of an event is its position, not that of its message
+	last       int  // id of the last message
+	buf        bytes.Buffer
+}
+
+// event puts an event of the session's log into the buffer; position is the
+// one behind it.
+func (s *stream) event(e sessions.Event, position int) {
+	s.last = max(s.last, e.Message.ID)
+	name, data := frame(e, s.sanitize, s.last)
+	id := e.Message.ID
+	if s.byPosition {
+		id = position
+	}
+	s.add(name, id, data)
 }
 
 // add puts an event into the buffer, if the reader asked for its type.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -43,7 +44,7 @@ func (v invalid) err() error {
 	return v
 }
 
-func (v *invalid) checkURL(field, value string) {
+func (v *invalid) checkURL(field, value string, schemes ...string) {
 	if value == "" {
 		return
 	}
@@ -52,8 +53,14 @@ func (v *invalid) checkURL(field, value string) {
 		return
 	}
 	u, err := url.Parse(value)
-	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		v.add("body", field, "url_parsing", "URL should be absolute and begin with http:// or https://")
+	if err != nil || u.Host == "" || !slices.Contains(schemes, u.Scheme) {
+		v.add("body", field, "url_parsing", "URL should be absolute and begin with "+strings.Join(schemes, ":// or ")+"://")
+	}
+}
+
+func (v *invalid) checkEnum(field, value string, allowed ...string) {
+	if value != "" && !slices.Contains(allowed, value) {
+		v.add("body", field, "enum", "Input should be one of "+strings.Join(allowed, ", "))
 	}
 }
 
@@ -109,7 +116,3 @@ func decode(r *http.Request, into any) error {
 		return invalid{{Loc: []string{"body"}, Msg: "Body should be valid JSON: " + err.Error(), Type: "json_invalid"}}
 	}
 }
-
-// checkSanitize checks the sanitize parameter. It changes nothing: the agents
-// here say nothing that sanitizing would remove (system messages, prompts, images).
-func (v *invalid) checkSanitize(q url.Values) { v.queryBool(q, "sanitize", true) }

@@ -11,16 +11,18 @@ import (
 	"github.com/errand-dev/errand/sessionserver/internal/sessions"
 )
 
-// sessionStatus is the lifecycle status of a session. The vendor also has
-// initializing, completed and terminated: sessions here are ready at once, are
-// ready again after a task, and are gone when deleted.
+// sessionStatus is the lifecycle status of a session.
 type sessionStatus string
 
+// The vendor's documentation names these. A session is initializing as long as
+// the server is told to take for it, and completed if the options say so.
 const (
-	sessionReady   sessionStatus = "ready"
-	sessionRunning sessionStatus = "running"
-	sessionPaused  sessionStatus = "paused"
-	sessionError   sessionStatus = "error"
+	sessionInitializing sessionStatus = "initializing"
+	sessionReady        sessionStatus = "ready"
+	sessionRunning      sessionStatus = "running"
+	sessionPaused       sessionStatus = "paused"
+	sessionError        sessionStatus = "error"
+	sessionTerminated   sessionStatus = "terminated"
 )
 
 // executionStatus is the status of a session's task.
@@ -30,38 +32,56 @@ const (
 	executionReady    executionStatus = "ready"
 	executionRunning  executionStatus = "running"
 	executionWaiting  executionStatus = "waiting_for_input"
-	executionPaused   executionStatus = "paused"
 	executionFinished executionStatus = "finished"
 	executionError    executionStatus = "error"
 )
 
 // statuses puts an engine status on the vendor's two axes.
-func statuses(s sessions.Status) (sessionStatus, executionStatus) {
-	if s.Paused {
-		return sessionPaused, executionPaused
-	}
+func (o Options) statuses(s sessions.Status) (session sessionStatus, execution executionStatus) {
 	switch s.Phase {
 	case sessions.Running:
-		return sessionRunning, executionRunning
+		session, execution = sessionRunning, executionRunning
 	case sessions.Waiting:
-		return sessionRunning, executionWaiting
+		session, execution = sessionRunning, executionWaiting
 	case sessions.Finished:
-		return sessionReady, executionFinished
+		session, execution = sessionStatus(o.AfterFinish), executionFinished
 	case sessions.Failed:
-		return sessionError, executionError
+		session, execution = sessionError, executionError
+	case sessions.GivenUp:
+		session, execution = sessionReady, executionStatus(o.AfterCancel)
 	default:
-		return sessionReady, executionReady
+		session, execution = sessionReady, executionReady
 	}
+	switch {
+	case s.Paused:
+		return sessionPaused, executionStatus(o.WhilePaused)
+	case s.Starting:
+		return sessionInitializing, execution
+	}
+	return session, execution
 }
 
 type sessionBody struct {
-	SessionID     string        `json:"session_id"`
-	VNCURL        string        `json:"vnc_url"`
-	AgentName     string        `json:"agent_name"`
-	Status        sessionStatus `json:"status"`
-	CreatedAt     string        `json:"created_at"`
-	EnvironmentID string        `json:"environment_id"`
-	Goal          string        `json:"goal,omitempty"`
+	SessionID        string        `json:"session_id"`
+	VNCURL           string        `json:"vnc_url,omitempty"` // sessions that are gone have none
+	AgentName        string        `json:"agent_name"`
+	Status           sessionStatus `json:"status"`
+	CreatedAt        string        `json:"created_at"`
+	EnvironmentID    string        `json:"environment_id"`
+	Goal             string        `json:"goal,omitempty"`
+	AgentSessionType string        `json:"agent_session_type,omitempty"`
+}
+
+func facts(f sessions.Facts, status sessionStatus) sessionBody {
+	return sessionBody{
+		SessionID:        f.ID,
+		AgentName:        f.Agent,
+		Status:           status,
+		CreatedAt:        timestamp(f.CreatedAt),
+		EnvironmentID:    f.EnvironmentID,
+		Goal:             f.Goal,
+		AgentSessionType: f.Type,
+	}
 }
 
 type successBody struct {
@@ -79,6 +99,23 @@ type statusBody struct {
 	Status executionStatus `json:"status"`
 }
 
+type navigateBody struct {
+	CurrentURL string `json:"current_url"`
+}
+
+type screenshotBody struct {
+	Screenshot string `json:"screenshot"`
+	URL        string `json:"url"`
+	Title      string `json:"title"`
+	Width      int    `json:"width,omitempty"` // read by the vendor's C# SDK alone, like height
+	Height     int    `json:"height,omitempty"`
+}
+
+type modelBody struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
 type messageBody struct {
 	ID        int             `json:"id"`
 	Type      string          `json:"type"`
@@ -93,59 +130,17 @@ type messagesBody struct {
 	HasAgent bool            `json:"has_agent"`
 }
 
-func message(e sessions.Event) messageBody {
+func message(e sessions.Event, m agent.Message) messageBody {
 	return messageBody{
-		ID:        e.Message.ID,
-		Type:      strings.ToUpper(string(e.Message.Type)),
-		Content:   e.Message.Content,
+		ID:        m.ID,
+		Type:      strings.ToUpper(string(m.Type)),
+		Content:   m.Content,
 		Timestamp: timestamp(e.At),
-	}
-}
-
-// Event data of the stream, one shape per kind of event.
-type (
-	textData struct {
-		Text      string `json:"text"`
-		MessageID int    `json:"message_id"`
-	}
-	doneData struct {
-		Text      string          `json:"text"`
-		Result    json.RawMessage `json:"result"`
-		MessageID int             `json:"message_id"`
-	}
-	errorData struct {
-		Error      string `json:"error"`
-		StatusCode int    `json:"status_code"`
-	}
-	timeData struct {
-		Timestamp string `json:"timestamp"`
-	}
-)
-
-// streamEvent gives the name and data of an event in the stream. A cancel has
-// none: the vendor's stream does not tell it.
-func streamEvent(e sessions.Event) (name string, data any) {
-	m := e.Message
-	switch {
-	case e.Mark == sessions.Cancelled:
-		return "", nil
-	case e.Mark != "":
-		return string(e.Mark), timeData{timestamp(e.At)}
-	case m.Type == agent.Done:
-		return "done", doneData{m.Text(), m.Content, m.ID}
-	case m.Type == agent.Error:
-		return "error", errorData{m.Text(), http.StatusInternalServerError}
-	default:
-		return string(m.Type), textData{m.Text(), m.ID}
 	}
 }
 
 // timestamp is ISO 8601 in UTC with milliseconds, as the vendor documentation shows it.
 func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
-
-func detail(w http.ResponseWriter, code int, text string) {
-	writeJSON(w, code, map[string]string{"detail": text})
-}
 
 func writeJSON(w http.ResponseWriter, code int, v any) {
 	var body bytes.Buffer

@@ -1,6 +1,7 @@
 // Package sessions is the engine of the session server: sessions with their
-// messages and status, the agents that work in them, and their life on disk.
-// It knows no vendor's API; each API is a face put on this package.
+// messages and status, the agents that work in them, their working directories
+// and snapshots, and their life on disk. It knows no vendor's API; each API is
+// a face put on this package.
 //
 // A session is a log of events. Every change is first written as one line of
 // the session's journal and then applied in memory, by the same function that
@@ -25,6 +26,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/errand-dev/errand/sessionserver/agent"
+	"github.com/errand-dev/errand/sessionserver/internal/tree"
 )
 
 // Errors of the engine.
@@ -32,84 +34,171 @@ var (
 	ErrNotFound     = errors.New("session not found")
 	ErrUnknownAgent = errors.New("unknown agent")
 	ErrClosed       = errors.New("the session server is closing")
+	ErrBusy         = errors.New("the session is busy with a task")
+)
+
+// Config says where an engine keeps its sessions and how they live.
+type Config struct {
+	// Dir is the folder of all state, made when missing. It belongs to one
+	// engine at a time.
+	Dir    string
+	Agents map[string]agent.Agent
+	Logger *slog.Logger
+	// Boot is how long a new session is starting before its agent works.
+	Boot time.Duration
+	// TTL is how long a session lives after the last that was said or done in
+	// it; 0 is for ever.
+	TTL time.Duration
+	// ListTerminated remembers deleted sessions, for [Engine.Terminated].
+	ListTerminated bool
+	Retention      Retention
+	// Observer is told what happens to sessions; it may be nil.
+	Observer Observer
+	// Stuck says that a turn is to hang until it is cancelled; it may be nil.
+	Stuck func(agent, sessionID string) bool
+}
+
+// Observer is told what happens to sessions, while they are locked: it must
+// not block, nor call the session.
+type Observer interface {
+	// Created tells of a new session and its status.
+	Created(*Session, Status)
+	// Changed tells of an event and the statuses before and after it.
+	Changed(s *Session, before, after Status, e Event)
+	Deleted(*Session)
+}
+
+// deaf is the observer of an engine that has none.
+type deaf struct{}
+
+func (deaf) Created(*Session, Status)                {}
+func (deaf) Changed(*Session, Status, Status, Event) {}
+func (deaf) Deleted(*Session)                        {}
+
+// The folders below Config.Dir.
+const (
+	sessionFolder    = "sessions"   // a journal for each session
+	workFolder       = "work"       // a working directory for each session that needs one
+	snapshotFolder   = "snapshots"  // see snapshots
+	terminatedFolder = "terminated" // what deleted sessions were, if they are to be listed
 )
 
 const journalSuffix = ".jsonl"
 
-// Engine holds all sessions of one folder. A folder belongs to one engine at a time.
+// Engine holds all sessions of one folder.
 type Engine struct {
-	dir    string
-	agents map[string]agent.Agent
-	logger *slog.Logger
+	Config
 
 	ctx    context.Context // ends at Close
 	cancel context.CancelFunc
-	turns  sync.WaitGroup
+	work   sync.WaitGroup // turns and the janitor
 
-	mu        sync.RWMutex // never taken before a Session's
-	sessions  map[string]*Session
 	snapshots snapshots
-	closed    bool
+
+	mu         sync.RWMutex // never taken before a Session's
+	sessions   map[string]*Session
+	terminated []Terminated
+	closed     bool
 }
 
-// Open loads the sessions in dir, made when missing, and sets the agents to
-// work on the turns that a former process did not finish.
-func Open(dir string, agents map[string]agent.Agent, logger *slog.Logger) (*Engine, error) {
-	for _, d := range []string{"sessions", "snapshots"} {
-		if err := os.MkdirAll(filepath.Join(dir, d), 0o700); err != nil {
+// Open loads the sessions in the folder and sets the agents to work on the
+// turns that a former process did not finish.
+func Open(c Config) (*Engine, error) {
+	for _, folder := range []string{sessionFolder, workFolder, snapshotFolder, terminatedFolder} {
+		if err := os.MkdirAll(filepath.Join(c.Dir, folder), 0o700); err != nil {
 			return nil, fmt.Errorf("create session folder: %w", err)
 		}
 	}
-	e := &Engine{dir: dir, agents: agents, logger: logger, sessions: map[string]*Session{}}
+	if c.Observer == nil {
+		c.Observer = deaf{}
+	}
+	e := &Engine{Config: c, sessions: map[string]*Session{}}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
-	if err := e.snapshots.load(filepath.Join(dir, "snapshots"), logger); err != nil {
+	if err := e.load(); err != nil {
+		e.cancel()
 		return nil, err
 	}
-	entries, err := os.ReadDir(filepath.Join(dir, "sessions"))
+	for _, s := range e.sessions {
+		s.revive()
+	}
+	e.work.Go(e.clean)
+	return e, nil
+}
+
+func (e *Engine) load() error {
+	entries, err := os.ReadDir(filepath.Join(e.Dir, sessionFolder))
 	if err != nil {
-		return nil, fmt.Errorf("read session folder: %w", err)
+		return fmt.Errorf("read session folder: %w", err)
 	}
 	for _, entry := range entries {
 		id, ok := strings.CutSuffix(entry.Name(), journalSuffix)
 		if !ok {
 			continue
 		}
-		if s := e.load(id); s != nil {
+		if s := e.loadSession(id); s != nil {
 			e.sessions[id] = s
 		}
 	}
-	for _, s := range e.sessions {
-		s.mu.Lock()
-		if s.status.Phase == Running {
-			logger.Info("session turn started again", "session_id", s.ID)
-			s.start()
-		}
-		s.mu.Unlock()
+	if err := e.loadTerminated(); err != nil {
+		return err
 	}
-	return e, nil
+	if err := e.snapshots.load(filepath.Join(e.Dir, snapshotFolder), e.Logger); err != nil {
+		return err
+	}
+	return e.sweep()
 }
 
-// load reads one session. A file that makes no sense is left alone, with a
-// warning, so that it does not keep the others from being served.
-func (e *Engine) load(id string) *Session {
+// sweep removes what a former process was killed in the middle of making or
+// removing. A directory that was on its way into a snapshot goes back.
+func (e *Engine) sweep() error {
+	if err := e.snapshots.sweep(func(id string) string {
+		if _, ok := e.sessions[id]; ok {
+			return e.workDir(id)
+		}
+		return ""
+	}); err != nil {
+		return fmt.Errorf("clean snapshot folder: %w", err)
+	}
+	folder := filepath.Join(e.Dir, workFolder)
+	if err := tree.Sweep(folder); err != nil {
+		return fmt.Errorf("clean work folder: %w", err)
+	}
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return fmt.Errorf("read work folder: %w", err)
+	}
+	for _, entry := range entries {
+		id := strings.TrimSuffix(entry.Name(), manifestSuffix)
+		if _, err := os.Stat(e.journalPath(id)); errors.Is(err, os.ErrNotExist) {
+			if err := tree.Remove(filepath.Join(folder, entry.Name())); err != nil {
+				e.Logger.Warn("leftover working directory not removed", "session_id", id, "error", err)
+			}
+		}
+	}
+	return nil
+}
+
+// loadSession reads one session. A file that makes no sense is left alone,
+// with a warning, so that it does not keep the others from being served.
+func (e *Engine) loadSession(id string) *Session {
 	j := journal{path: e.journalPath(id)}
 	records, torn, err := j.read()
 	if err != nil {
-		e.logger.Warn("session file skipped", "session_id", id, "error", err)
+		e.Logger.Warn("session file skipped", "session_id", id, "error", err)
 		return nil
 	}
 	if torn {
-		e.logger.Warn("session file had a torn last line, dropped", "session_id", id)
+		e.Logger.Warn("session file had a torn last line, dropped", "session_id", id)
 	}
 	if len(records) == 0 {
 		// The process died before it could tell anyone about this session.
 		if err := os.Remove(j.path); err != nil {
-			e.logger.Warn("empty session file not removed", "session_id", id, "error", err)
+			e.Logger.Warn("empty session file not removed", "session_id", id, "error", err)
 		}
 		return nil
 	}
 	if records[0].Session == nil || records[0].Session.ID != id {
-		e.logger.Warn("session file skipped", "session_id", id, "error", "it does not begin with the session's own facts")
+		e.Logger.Warn("session file skipped", "session_id", id, "error", "it does not begin with the session's own facts")
 		return nil
 	}
 	s := e.newSession(*records[0].Session)
@@ -121,9 +210,9 @@ func (e *Engine) load(id string) *Session {
 }
 
 func (e *Engine) newSession(f Facts) *Session {
-	a, ok := e.agents[f.Agent]
+	a, ok := e.Agents[f.Agent]
 	if !ok {
-		a = missing{}
+		a = agent.PerTurn(missing)
 	}
 	return &Session{
 		Facts:   f,
@@ -135,78 +224,90 @@ func (e *Engine) newSession(f Facts) *Session {
 }
 
 func (e *Engine) journalPath(id string) string {
-	return filepath.Join(e.dir, "sessions", id+journalSuffix)
+	return filepath.Join(e.Dir, sessionFolder, id+journalSuffix)
 }
+
+// manifestSuffix marks the file beside a working directory that tells which of
+// its files came out of a snapshot.
+const manifestSuffix = ".manifest"
+
+func (e *Engine) workDir(id string) string { return filepath.Join(e.Dir, workFolder, id) }
 
 // missing stands for an agent that a session was created with and that the
 // server no longer has.
-type missing struct{}
-
-func (missing) Run(context.Context, *agent.Turn) agent.Outcome {
+func missing(context.Context, *agent.Turn) agent.Outcome {
 	return agent.Failed("This session's agent is no longer known to the server.")
 }
 
 // CreateOptions say what a new session is to be.
 type CreateOptions struct {
-	Agent      string
-	Goal       string
-	WebhookURL string
-	Restore    Restore
+	Wish
+	Agent   string
+	Owner   string
+	Restore Restore
 }
 
-// Create opens a new session. It returns [ErrUnknownAgent] if there is no such agent.
-func (e *Engine) Create(o CreateOptions) (*Session, error) {
-	if _, ok := e.agents[o.Agent]; !ok {
+// Create opens a new session, with a copy of the snapshot that is to be
+// restored. It returns [ErrUnknownAgent] if there is no such agent.
+func (e *Engine) Create(ctx context.Context, o CreateOptions) (*Session, error) {
+	if _, ok := e.Agents[o.Agent]; !ok {
 		return nil, ErrUnknownAgent
+	}
+	if e.ctx.Err() != nil {
+		return nil, ErrClosed
 	}
 	facts := Facts{
 		ID:            uuid.NewString(),
 		Agent:         o.Agent,
+		Owner:         o.Owner,
 		CreatedAt:     time.Now().UTC(),
 		EnvironmentID: uuid.NewString(),
-		Goal:          o.Goal,
-		WebhookURL:    o.WebhookURL,
 		ViewToken:     rand.Text(),
+		Wish:          o.Wish,
 	}
 	r := record{Session: &facts}
-	if from, ok := e.snapshot(o.Restore); ok {
-		facts.EnvironmentID = from.EnvironmentID
-		if from.Agent == o.Agent {
-			r.AgentState = from.AgentState
-		}
-	}
-	s := e.newSession(facts)
-	if e.ctx.Err() != nil {
-		return nil, ErrClosed
-	}
-	if err := s.journal.create(r); err != nil {
+	if err := e.restore(ctx, o, &r); err != nil {
 		return nil, err
 	}
+	s := e.newSession(facts)
+	if err := s.journal.create(r); err != nil {
+		return nil, errors.Join(err, s.removeWork())
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.apply(r)
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	e.sessions[s.ID] = s
+	e.mu.Unlock()
+	s.boot()
+	e.Observer.Created(s, s.now())
 	return s, nil
 }
 
 // Session gives the session with this id, or [ErrNotFound].
 func (e *Engine) Session(id string) (*Session, error) {
 	e.mu.RLock()
-	defer e.mu.RUnlock()
-	if s, ok := e.sessions[id]; ok {
-		return s, nil
+	s, ok := e.sessions[id]
+	e.mu.RUnlock()
+	if !ok || (e.TTL > 0 && s.idle() > e.TTL) {
+		return nil, ErrNotFound
 	}
-	return nil, ErrNotFound
+	return s, nil
 }
 
-// Sessions gives all sessions, the oldest first.
-func (e *Engine) Sessions() []*Session {
+// Sessions gives the sessions that belong to an owner, the oldest first.
+func (e *Engine) Sessions(owner string) []*Session {
 	e.mu.RLock()
 	all := make([]*Session, 0, len(e.sessions))
 	for _, s := range e.sessions {
-		all = append(all, s)
+		if s.BelongsTo(owner) {
+			all = append(all, s)
+		}
 	}
 	e.mu.RUnlock()
+	if e.TTL > 0 {
+		all = slices.DeleteFunc(all, func(s *Session) bool { return s.idle() > e.TTL })
+	}
 	slices.SortFunc(all, func(a, b *Session) int {
 		if c := a.CreatedAt.Compare(b.CreatedAt); c != 0 {
 			return c
@@ -216,49 +317,10 @@ func (e *Engine) Sessions() []*Session {
 	return all
 }
 
-// Delete stops the session's agent, keeps a snapshot if one is asked for, and
-// removes the session and its file. It returns [ErrNotFound] if there is none.
-func (e *Engine) Delete(id string, o SnapshotOptions) error {
-	s, err := e.Session(id)
-	if err != nil {
-		return err
-	}
-	if err := s.delete(o); err != nil {
-		return err
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	delete(e.sessions, id)
-	return nil
-}
-
-func (s *Session) delete(o SnapshotOptions) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.deleted {
-		return ErrNotFound
-	}
-	if s.engine.ctx.Err() != nil {
-		return ErrClosed
-	}
-	if o.Mode != SnapshotNone {
-		if err := s.engine.keep(s.snapshot(o.Mode), o.Default); err != nil {
-			return err
-		}
-	}
-	if err := os.Remove(s.journal.path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("remove session file: %w", err)
-	}
-	s.deleted = true
-	s.stop()
-	s.wake()
-	return nil
-}
-
-// Agents gives the names of the agents there are, sorted.
-func (e *Engine) Agents() []string {
-	names := make([]string, 0, len(e.agents))
-	for name := range e.agents {
+// AgentNames gives the names of the agents there are, sorted.
+func (e *Engine) AgentNames() []string {
+	names := make([]string, 0, len(e.Agents))
+	for name := range e.Agents {
 		names = append(names, name)
 	}
 	slices.Sort(names)
@@ -274,11 +336,22 @@ func (e *Engine) Done() <-chan struct{} { return e.ctx.Done() }
 func (e *Engine) Close(ctx context.Context) error {
 	e.mu.Lock()
 	e.closed = true
+	all := make([]*Session, 0, len(e.sessions))
+	for _, s := range e.sessions {
+		all = append(all, s)
+	}
 	e.mu.Unlock()
 	e.cancel()
 	stopped := make(chan struct{})
 	go func() {
-		e.turns.Wait()
+		e.work.Wait()
+		var workers sync.WaitGroup
+		for _, s := range all {
+			if w := s.dismiss(); w != nil {
+				workers.Go(w.Close)
+			}
+		}
+		workers.Wait()
 		close(stopped)
 	}()
 	select {
@@ -289,15 +362,13 @@ func (e *Engine) Close(ctx context.Context) error {
 	}
 }
 
-// begin counts a turn that is about to start; it refuses when closing.
+// begin counts work that is about to start; it refuses when closing.
 func (e *Engine) begin() bool {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	if e.closed {
 		return false
 	}
-	e.turns.Add(1)
+	e.work.Add(1)
 	return true
 }
-
-func (e *Engine) end() { e.turns.Done() }

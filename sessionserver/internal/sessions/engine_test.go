@@ -20,27 +20,49 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const patience = 20 * time.Second
 
 // agentFunc is an agent made of a function.
-type agentFunc func(context.Context, *agent.Turn) agent.Outcome
+type agentFunc = agent.PerTurn
 
-func (f agentFunc) Run(ctx context.Context, t *agent.Turn) agent.Outcome { return f(ctx, t) }
+func config(dir string, a agent.Agent) Config {
+	return Config{Dir: dir, Agents: map[string]agent.Agent{"a": a}, Logger: slog.New(slog.DiscardHandler)}
+}
 
 func open(t *testing.T, dir string, a agent.Agent) *Engine {
 	t.Helper()
-	e, err := Open(dir, map[string]agent.Agent{"a": a}, slog.New(slog.DiscardHandler))
+	return openConfig(t, config(dir, a))
+}
+
+func openConfig(t *testing.T, c Config) *Engine {
+	t.Helper()
+	e, err := Open(c)
 	require.NoError(t, err)
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		require.NoError(t, e.Close(ctx))
-	})
+	t.Cleanup(func() { shut(t, e) })
 	return e
+}
+
+// shut closes an engine, as the end of a test and as the end of a process do.
+func shut(t *testing.T, e *Engine) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	require.NoError(t, e.Close(ctx))
 }
 
 func create(t *testing.T, e *Engine) *Session {
 	t.Helper()
-	s, err := e.Create(CreateOptions{Agent: "a"})
+	return restored(t, e, Restore{})
+}
+
+func restored(t *testing.T, e *Engine, r Restore) *Session {
+	t.Helper()
+	s, err := e.Create(t.Context(), CreateOptions{Agent: "a", Restore: r})
 	require.NoError(t, err)
 	return s
+}
+
+// send gives a session a message.
+func send(t *testing.T, s *Session, text string) {
+	t.Helper()
+	require.NoError(t, s.Send(UserMessage{Text: text}))
 }
 
 // follow waits for a status and gives the log up to it.
@@ -74,9 +96,9 @@ func TestAnAgentGetsTheFactsOfItsTurn(t *testing.T) {
 	}))
 	s := create(t, e)
 
-	require.NoError(t, s.Send("goal", "http://a.example"))
+	require.NoError(t, s.Send(UserMessage{Text: "goal", StartURL: "http://a.example"}))
 	turn := <-turns
-	require.Equal(t, s.ID, turn.SessionID)
+	require.Equal(t, s.ID, turn.Session.ID)
 	require.Equal(t, agent.Message{ID: 1, Type: agent.User, Content: []byte(`"goal"`), StartURL: "http://a.example"}, turn.Message)
 	require.Equal(t, "http://a.example", turn.StartURL)
 	require.False(t, turn.Answering)
@@ -84,7 +106,7 @@ func TestAnAgentGetsTheFactsOfItsTurn(t *testing.T) {
 	require.Nil(t, turn.State)
 	follow(t, s, Status{Phase: Waiting})
 
-	require.NoError(t, s.Send("answer", ""))
+	send(t, s, "answer")
 	turn = <-turns
 	require.True(t, turn.Answering)
 	require.Equal(t, "answer", turn.Message.Text())
@@ -110,12 +132,12 @@ func TestAnAgentThatIgnoresACancelIsNotHeard(t *testing.T) {
 		return agent.Finished("first")
 	}))
 	s := create(t, e)
-	require.NoError(t, s.Send("first", ""))
+	send(t, s, "first")
 	<-started
 	require.NoError(t, s.Cancel())
-	require.NoError(t, s.Send("second", ""))
-	follow(t, s, Status{Phase: Finished})
+	send(t, s, "second") // waits until the agent has let go of the first
 	close(release)
+	follow(t, s, Status{Phase: Finished})
 	require.NoError(t, e.Close(t.Context()))
 	events := s.Since(0).Events
 	require.Len(t, events, 4) // first, cancelled, second, its result
@@ -130,13 +152,20 @@ func TestAPauseHoldsTheOutcomeBack(t *testing.T) {
 		return agent.Finished("ok")
 	}))
 	s := create(t, e)
-	require.NoError(t, s.Send("go", ""))
+	send(t, s, "go")
 	<-started
-	require.NoError(t, s.Pause())
+	held, err := s.Pause()
+	require.NoError(t, err)
+	require.True(t, held)
+	again, err := s.Pause()
+	require.NoError(t, err)
+	require.False(t, again)
 	close(release)
 	view := s.Since(0)
 	require.Equal(t, Status{Phase: Running, Paused: true}, view.Status)
-	require.NoError(t, s.Resume())
+	let, err := s.Resume()
+	require.NoError(t, err)
+	require.True(t, let)
 	events := follow(t, s, Status{Phase: Finished})
 	require.Equal(t, []Mark{"", Paused, Resumed, ""}, []Mark{events[0].Mark, events[1].Mark, events[2].Mark, events[3].Mark})
 }
@@ -144,7 +173,7 @@ func TestAPauseHoldsTheOutcomeBack(t *testing.T) {
 func TestAPanicCostsTheTurnOnly(t *testing.T) {
 	e := open(t, t.TempDir(), agentFunc(func(context.Context, *agent.Turn) agent.Outcome { panic("oh") }))
 	s := create(t, e)
-	require.NoError(t, s.Send("go", ""))
+	send(t, s, "go")
 	events := follow(t, s, Status{Phase: Failed})
 	require.Equal(t, "The agent crashed.", events[1].Message.Text())
 }
@@ -152,7 +181,7 @@ func TestAPanicCostsTheTurnOnly(t *testing.T) {
 func TestAResultThatIsNoJSONFails(t *testing.T) {
 	e := open(t, t.TempDir(), agentFunc(func(context.Context, *agent.Turn) agent.Outcome { return agent.Finished(func() {}) }))
 	s := create(t, e)
-	require.NoError(t, s.Send("go", ""))
+	send(t, s, "go")
 	follow(t, s, Status{Phase: Failed})
 }
 
@@ -164,15 +193,15 @@ func TestADeletedSessionTakesNothing(t *testing.T) {
 		return agent.Finished(nil)
 	}))
 	s := create(t, e)
-	require.NoError(t, s.Send("go", ""))
+	send(t, s, "go")
 	<-started
 	view := s.Since(0)
-	require.NoError(t, e.Delete(s.ID, SnapshotOptions{Mode: SnapshotNone}))
+	require.NoError(t, e.Delete(t.Context(), s.ID, SnapshotOptions{Mode: SnapshotNone}))
 	<-view.Changed
 	require.True(t, s.Since(0).Deleted)
 	require.ErrorIs(t, <-stopped, context.Canceled)
-	require.ErrorIs(t, s.Send("more", ""), ErrNotFound)
-	require.ErrorIs(t, e.Delete(s.ID, SnapshotOptions{}), ErrNotFound)
+	require.ErrorIs(t, s.Send(UserMessage{Text: "more"}), ErrNotFound)
+	require.ErrorIs(t, e.Delete(t.Context(), s.ID, SnapshotOptions{}), ErrNotFound)
 	_, err := e.Session(s.ID)
 	require.ErrorIs(t, err, ErrNotFound)
 	require.NoFileExists(t, s.journal.path)
@@ -182,9 +211,9 @@ func TestAClosedEngineTakesNothing(t *testing.T) {
 	e := open(t, t.TempDir(), agentFunc(func(ctx context.Context, turn *agent.Turn) agent.Outcome { return agent.Ask("q?") }))
 	s := create(t, e)
 	require.NoError(t, e.Close(t.Context()))
-	require.ErrorIs(t, s.Send("x", ""), ErrClosed)
-	require.ErrorIs(t, e.Delete(s.ID, SnapshotOptions{}), ErrClosed)
-	_, err := e.Create(CreateOptions{Agent: "a"})
+	require.ErrorIs(t, s.Send(UserMessage{Text: "x"}), ErrClosed)
+	require.ErrorIs(t, e.Delete(t.Context(), s.ID, SnapshotOptions{}), ErrClosed)
+	_, err := e.Create(t.Context(), CreateOptions{Agent: "a"})
 	require.ErrorIs(t, err, ErrClosed)
 	<-e.Done()
 }
@@ -196,7 +225,7 @@ func TestCloseSaysWhenAnAgentDoesNotStop(t *testing.T) {
 		<-release
 		return agent.Finished(nil)
 	}))
-	require.NoError(t, create(t, e).Send("x", ""))
+	send(t, create(t, e), "x")
 	<-started
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -207,7 +236,7 @@ func TestCloseSaysWhenAnAgentDoesNotStop(t *testing.T) {
 func TestAnInterruptedTurnIsRunAgainWithItsSavedState(t *testing.T) {
 	dir := t.TempDir()
 	waiting := make(chan struct{})
-	first, err := Open(dir, map[string]agent.Agent{"a": agentFunc(func(ctx context.Context, turn *agent.Turn) agent.Outcome {
+	first, err := Open(config(dir, agentFunc(func(ctx context.Context, turn *agent.Turn) agent.Outcome {
 		if err := turn.Save("half way"); err != nil {
 			return agent.Failed(err.Error())
 		}
@@ -220,10 +249,10 @@ func TestAnInterruptedTurnIsRunAgainWithItsSavedState(t *testing.T) {
 		close(waiting)
 		<-ctx.Done()
 		return agent.Failed("was heard")
-	})}, slog.New(slog.DiscardHandler))
+	})))
 	require.NoError(t, err)
 	s := create(t, first)
-	require.NoError(t, s.Send("go", ""))
+	send(t, s, "go")
 	<-waiting
 	require.NoError(t, first.Close(t.Context()))
 
@@ -246,12 +275,12 @@ func TestASessionWhoseAgentIsGoneFailsWhenUsed(t *testing.T) {
 	s := create(t, e)
 	require.NoError(t, e.Close(t.Context()))
 
-	without, err := Open(dir, nil, slog.New(slog.DiscardHandler))
+	without, err := Open(Config{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, without.Close(t.Context())) }()
 	s, err = without.Session(s.ID)
 	require.NoError(t, err)
-	require.NoError(t, s.Send("x", ""))
+	send(t, s, "x")
 	follow(t, s, Status{Phase: Failed})
 }
 
@@ -259,7 +288,7 @@ func TestASessionThatCannotBeWrittenSaysSoAndChangesNothing(t *testing.T) {
 	e := open(t, t.TempDir(), agentFunc(func(context.Context, *agent.Turn) agent.Outcome { return agent.Ask("q?") }))
 	s := create(t, e)
 	require.NoError(t, os.Remove(s.journal.path))
-	require.Error(t, s.Send("x", ""))
+	require.Error(t, s.Send(UserMessage{Text: "x"}))
 	view := s.Since(0)
 	require.Empty(t, view.Events)
 	require.Equal(t, Status{Phase: Ready}, view.Status)
@@ -274,7 +303,7 @@ func TestAnOutcomeThatCannotBeWrittenIsStillSeen(t *testing.T) {
 		return agent.Finished("ok")
 	}))
 	s = create(t, e)
-	require.NoError(t, s.Send("x", ""))
+	send(t, s, "x")
 	events := follow(t, s, Status{Phase: Finished})
 	require.Equal(t, "ok", events[1].Message.Text())
 }

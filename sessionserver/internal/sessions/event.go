@@ -14,6 +14,7 @@ const (
 	Paused    Mark = "paused"
 	Resumed   Mark = "resumed"
 	Cancelled Mark = "cancelled"
+	Step      Mark = "step" // the agent did something; has a Text
 )
 
 // Event is one entry of a session's log: a message, or a mark. A session's
@@ -21,6 +22,7 @@ const (
 type Event struct {
 	At      time.Time     `json:"at"`
 	Mark    Mark          `json:"mark,omitempty"`
+	Text    string        `json:"text,omitempty"`   // of a Step
 	Message agent.Message `json:"message,omitzero"` // zero when Mark is set
 }
 
@@ -29,17 +31,19 @@ type Phase string
 
 // The phases of a session's task.
 const (
-	Ready    Phase = "ready"    // no task yet, or the last one was cancelled
+	Ready    Phase = "ready"    // no task yet
+	GivenUp  Phase = "given_up" // the last task was cancelled
 	Running  Phase = "running"  // the agent works
 	Waiting  Phase = "waiting"  // the agent waits for an answer
 	Finished Phase = "finished" // the last task has a result
 	Failed   Phase = "failed"   // the last task failed
 )
 
-// Status is the phase of a session's task, and whether it is held.
+// Status is the phase of a session's task, and what holds it.
 type Status struct {
-	Phase  Phase
-	Paused bool
+	Phase    Phase
+	Paused   bool
+	Starting bool // the session is not ready for work yet; follows from its age, not from events
 }
 
 // Active says that there is a task which is neither finished, failed nor cancelled.
@@ -51,6 +55,8 @@ func (s Status) Over() bool { return s.Phase == Finished || s.Phase == Failed }
 // after is the status that follows an event.
 func (s Status) after(e Event) Status {
 	switch e.Mark {
+	case Step:
+		return s
 	case Paused:
 		s.Paused = true
 		return s
@@ -58,7 +64,7 @@ func (s Status) after(e Event) Status {
 		s.Paused = false
 		return s
 	case Cancelled:
-		return Status{Phase: Ready}
+		return Status{Phase: GivenUp}
 	}
 	switch e.Message.Type {
 	case agent.User:

@@ -37,9 +37,10 @@ func TestStatusFollowsFromEvents(t *testing.T) {
 		{"an answer does not end a pause", held(Waiting), said(agent.User), held(Running)},
 		{"a resume lets go", held(Running), marked(Resumed), at(Running)},
 		{"a resume shows the question again", held(Waiting), marked(Resumed), at(Waiting)},
-		{"a cancel makes ready", at(Running), marked(Cancelled), at(Ready)},
-		{"a cancel drops the question", at(Waiting), marked(Cancelled), at(Ready)},
-		{"a cancel ends a pause", held(Running), marked(Cancelled), at(Ready)},
+		{"a step changes nothing", at(Running), marked(Step), at(Running)},
+		{"a cancel gives the task up", at(Running), marked(Cancelled), at(GivenUp)},
+		{"a cancel drops the question", at(Waiting), marked(Cancelled), at(GivenUp)},
+		{"a cancel ends a pause", held(Running), marked(Cancelled), at(GivenUp)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

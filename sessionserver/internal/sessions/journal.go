@@ -79,6 +79,17 @@ func (j *journal) read() (records []record, torn bool, err error) {
 	return records, false, nil
 }
 
+// marshal is JSON with <, > and & as they are.
+func marshal(v any) (json.RawMessage, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSpace(b.Bytes()), nil
+}
+
 // writeFile replaces a small file as a whole: readers and crashes see the old
 // content or the new one.
 func writeFile(path string, v any) error {

@@ -3,8 +3,10 @@ package sessions
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/errand-dev/errand/sessionserver/agent"
@@ -12,14 +14,35 @@ import (
 
 // Facts are what a session is born with; they never change.
 type Facts struct {
-	ID            string    `json:"id"`
-	Agent         string    `json:"agent"`
+	ID    string `json:"id"`
+	Agent string `json:"agent"`
+	// Owner is whom the session belongs to, empty on a server that asks for no key.
+	Owner         string    `json:"owner,omitempty"`
 	CreatedAt     time.Time `json:"created_at"`
 	EnvironmentID string    `json:"environment_id"`
-	Goal          string    `json:"goal,omitempty"`
-	WebhookURL    string    `json:"webhook_url,omitempty"`
+	// RestoredFrom is the session whose snapshot this one began with.
+	RestoredFrom string `json:"restored_from,omitempty"`
 	// ViewToken opens the session's page to a browser, which sends no API key.
 	ViewToken string `json:"view_token"`
+	Wish
+}
+
+// BelongsTo says whether an owner may use the session. What was made on a
+// server that asked for no key belongs to everyone.
+func (f Facts) BelongsTo(owner string) bool { return f.Owner == "" || f.Owner == owner }
+
+// Wish is what a client asked for when it created a session, beyond its agent.
+// The engine keeps it; agents and faces make of it what they can.
+type Wish struct {
+	Goal            string `json:"goal,omitempty"`
+	MaxSteps        int    `json:"max_steps,omitempty"`
+	Type            string `json:"type,omitempty"` // the face's kind of session
+	CDPURL          string `json:"cdp_url,omitempty"`
+	EnvironmentType string `json:"environment_type,omitempty"`
+	Model           string `json:"model,omitempty"`
+	WebhookURL      string `json:"webhook_url,omitempty"`
+	// BaseURL is where the client reached the server: scheme and host.
+	BaseURL string `json:"base_url,omitempty"`
 }
 
 // Session is one conversation with an agent. Its methods may be called from
@@ -30,6 +53,10 @@ type Session struct {
 	engine *Engine
 	agent  agent.Agent
 
+	deleting sync.Mutex   // one deletion at a time; taken before all others
+	holding  sync.Mutex   // keeps pauses and resumes in order; taken before mu
+	touched  atomic.Int64 // time of the last event, in Unix nanoseconds
+
 	mu         sync.Mutex
 	journal    journal
 	events     []Event // append-only: readers share its elements
@@ -37,9 +64,14 @@ type Session struct {
 	status     Status
 	startURL   string
 	agentState json.RawMessage
-	turn       int  // index in events of the message that the agent works on
-	answering  bool // that message is an answer
-	run        *run // nil unless the agent works
+	turn       int           // index in events of the message that the agent works on
+	answering  bool          // that message is an answer
+	run        *run          // nil unless the agent works
+	last       chan struct{} // closed when the latest run has ended; nil if there was none
+	worker     agent.Worker  // nil until the first turn in this life of the server
+	screen     *shown        // what the agent showed last
+	booting    *time.Timer   // nil unless the session is starting
+	leaving    bool          // it is being deleted
 	deleted    bool
 	changed    chan struct{} // closed at the next change; nil if nobody waits
 }
@@ -60,7 +92,7 @@ func (s *Session) Since(position int) View {
 	defer s.mu.Unlock()
 	return View{
 		Events:  slices.Clip(s.events[position:]),
-		Status:  s.status,
+		Status:  s.now(),
 		Deleted: s.deleted,
 		Changed: s.change(),
 	}
@@ -81,7 +113,7 @@ func (s *Session) Messages(after int) ([]Event, Status) {
 			messages = append(messages, e)
 		}
 	}
-	return messages, s.status
+	return messages, s.now()
 }
 
 // Length is the position behind the last event.
@@ -91,76 +123,198 @@ func (s *Session) Length() int {
 	return len(s.events)
 }
 
+// After is the position behind the message with this id, or behind the last
+// one below it.
+func (s *Session) After(id int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, e := range s.events {
+		if e.Mark == "" && e.Message.ID > id {
+			return i
+		}
+	}
+	return len(s.events)
+}
+
 // Status is where the session's task stands.
 func (s *Session) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.status
+	return s.now()
+}
+
+// UserMessage is what a user says to a session.
+type UserMessage struct {
+	Text     string
+	StartURL string
+	// Config and Context are JSON objects for the agent, nil if there are none.
+	Config, Context json.RawMessage
+	// IfIdle refuses the message with [ErrBusy] while the agent works.
+	IfIdle bool
 }
 
 // Send adds a user's message: the answer if the agent waits for one, extra
 // information if it works, else a new task.
-func (s *Session) Send(text, startURL string) error {
-	content, err := json.Marshal(text)
+func (s *Session) Send(in UserMessage) error {
+	content, err := marshal(in.Text)
 	if err != nil {
 		return err
 	}
+	m := agent.Message{Type: agent.User, Content: content, StartURL: in.StartURL, Config: in.Config, Context: in.Context}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	working := s.status.Phase == Running
-	m := agent.Message{Type: agent.User, Content: content, StartURL: startURL}
+	if working && in.IfIdle {
+		return ErrBusy
+	}
+	if s.leaving {
+		return ErrNotFound
+	}
 	if err := s.say(m, nil); err != nil {
 		return err
 	}
 	if !working {
 		s.start()
+		return nil
+	}
+	if s.run != nil {
+		s.run.hear(s.events[len(s.events)-1].Message)
 	}
 	return nil
 }
 
-// Pause holds the task, if there is an active one.
-func (s *Session) Pause() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.status.Active() || s.status.Paused {
-		return nil
-	}
-	return s.mark(Paused)
+// Pause holds the task, if there is an active one that is not held. It says
+// whether that changed anything.
+func (s *Session) Pause() (bool, error) {
+	return s.hold(Paused, func(now Status) bool { return now.Active() && !now.Paused }, agent.Pauser.Pause)
 }
 
-// Resume lets a paused task go on.
-func (s *Session) Resume() error {
+// Resume lets a paused task go on. It says whether that changed anything.
+func (s *Session) Resume() (bool, error) {
+	return s.hold(Resumed, func(now Status) bool { return now.Paused }, agent.Pauser.Resume)
+}
+
+// hold marks a pause or a resume and passes it on to the worker, in the order
+// in which the calls came.
+func (s *Session) hold(m Mark, applies func(Status) bool, act func(agent.Pauser) error) (bool, error) {
+	s.holding.Lock()
+	defer s.holding.Unlock()
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.status.Paused {
-		return nil
+	if !applies(s.status) || s.leaving {
+		s.mu.Unlock()
+		return false, nil
 	}
-	return s.mark(Resumed)
+	err := s.mark(m, "")
+	worker := s.worker
+	s.mu.Unlock()
+	if err != nil {
+		return false, err
+	}
+	if p, ok := worker.(agent.Pauser); ok {
+		if err := act(p); err != nil {
+			// The host still holds it at the next thing it says.
+			s.engine.Logger.Warn("agent not held or let go at once", "session_id", s.ID, "mark", m, "error", err)
+		}
+	}
+	return true, nil
 }
 
 // Cancel gives up the active task, if there is one. The session stays usable.
 func (s *Session) Cancel() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.status.Active() {
+	if !s.status.Active() || s.leaving {
 		return nil
 	}
-	if err := s.mark(Cancelled); err != nil {
+	if err := s.mark(Cancelled, ""); err != nil {
 		return err
 	}
 	s.stop()
 	return nil
 }
 
+// revive makes the session go on where a former process left it.
+func (s *Session) revive() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.boot()
+	if !s.status.Active() {
+		return
+	}
+	if m, ok := s.agent.(agent.Mortal); ok {
+		if reason := m.Lost(s.facts(), s.agentState); reason != "" {
+			s.fail(reason)
+			return
+		}
+	}
+	if s.status.Phase == Running && s.run == nil && s.booting == nil {
+		s.engine.Logger.Info("session turn started again", "session_id", s.ID)
+		s.start()
+	}
+}
+
+// idle is the time since the last event.
+func (s *Session) idle() time.Duration { return time.Since(time.Unix(0, s.touched.Load())) }
+
 // All functions below this line are called with s.mu held.
+
+// now is the status, with what follows from the session's age.
+func (s *Session) now() Status {
+	status := s.status
+	status.Starting = s.booting != nil
+	return status
+}
+
+// boot keeps the session from working before it is ready.
+func (s *Session) boot() {
+	wait := s.engine.Boot - time.Since(s.CreatedAt)
+	if wait <= 0 {
+		return
+	}
+	s.booting = time.AfterFunc(wait, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		before := s.now()
+		s.booting = nil
+		if s.deleted || s.leaving {
+			return
+		}
+		s.engine.Observer.Changed(s, before, s.now(), Event{At: time.Now().UTC()})
+		s.wake()
+		if s.status.Phase == Running && s.run == nil {
+			s.start()
+		}
+	})
+}
 
 func (s *Session) say(m agent.Message, state json.RawMessage) error {
 	m.ID = s.lastID + 1
 	return s.commit(record{Event: &Event{At: time.Now().UTC(), Message: m}, AgentState: state})
 }
 
-func (s *Session) mark(m Mark) error {
-	return s.commit(record{Event: &Event{At: time.Now().UTC(), Mark: m}})
+func (s *Session) mark(m Mark, text string) error {
+	return s.commit(record{Event: &Event{At: time.Now().UTC(), Mark: m, Text: text}})
+}
+
+// fail ends the task with an error.
+func (s *Session) fail(reason string) {
+	content, err := marshal(reason)
+	if err == nil {
+		s.settle(agent.Message{Type: agent.Error, Content: content}, nil)
+	}
+}
+
+// settle ends a turn with its outcome. Readers must not wait for ever: what
+// cannot be written is still told, and the next process will run the turn again.
+func (s *Session) settle(m agent.Message, state json.RawMessage) {
+	err := s.say(m, state)
+	if err == nil || errors.Is(err, ErrClosed) || errors.Is(err, ErrNotFound) {
+		return
+	}
+	s.engine.Logger.Error("task outcome not saved", "session_id", s.ID, "error", err)
+	m.ID = s.lastID + 1
+	s.apply(record{Event: &Event{At: time.Now().UTC(), Message: m}})
+	s.wake()
 }
 
 // commit makes a change durable, then visible.
@@ -174,7 +328,11 @@ func (s *Session) commit(r record) error {
 	if err := s.journal.append(r); err != nil {
 		return err
 	}
+	before := s.now()
 	s.apply(r)
+	if r.Event != nil {
+		s.engine.Observer.Changed(s, before, s.now(), *r.Event)
+	}
 	s.wake()
 	return nil
 }
@@ -182,6 +340,9 @@ func (s *Session) commit(r record) error {
 // apply brings the session up to a record. It is the one place where a session
 // changes, at run time and when the journal is read.
 func (s *Session) apply(r record) {
+	if r.Session != nil {
+		s.touched.Store(r.Session.CreatedAt.UnixNano())
+	}
 	if r.AgentState != nil {
 		s.agentState = r.AgentState
 	}
@@ -189,6 +350,7 @@ func (s *Session) apply(r record) {
 		return
 	}
 	e := *r.Event
+	s.touched.Store(e.At.UnixNano())
 	if e.Mark == "" {
 		s.lastID = e.Message.ID
 	}
@@ -218,18 +380,20 @@ func (s *Session) wake() {
 	}
 }
 
-// start sets the agent to work on the current turn. When the engine is closing
-// it does nothing: the next process will start the turn.
+// start sets the agent to work on the current turn, as soon as it has let go
+// of the one before. When the session is starting it does nothing: boot will.
+// When the engine is closing neither: the next process will.
 func (s *Session) start() {
-	if !s.engine.begin() {
+	if s.booting != nil || !s.engine.begin() {
 		return
 	}
 	ctx, cancel := context.WithCancel(s.engine.ctx)
 	r := &run{session: s, cancel: cancel}
-	s.run = r
+	before, done := s.last, make(chan struct{})
+	s.run, s.last = r, done
 	turn := &agent.Turn{
 		Host:      r,
-		SessionID: s.ID,
+		Session:   s.facts(),
 		StartURL:  s.startURL,
 		Message:   s.events[s.turn].Message,
 		Answering: s.answering,
@@ -241,8 +405,13 @@ func (s *Session) start() {
 		}
 	}
 	go func() {
-		defer s.engine.end()
+		defer s.engine.work.Done()
+		defer close(done)
+		if before != nil {
+			<-before
+		}
 		r.finish(ctx, r.ask(ctx, turn))
+		r.told.Wait()
 	}()
 }
 

@@ -1,0 +1,160 @@
+package exec_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	osexec "os/exec"
+	ossignal "os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv("ERRAND_AGENT") != "" {
+		program(os.Args[1:])
+		os.Exit(0)
+	}
+	// The race detector keeps a program for a second after its end.
+	if err := os.Setenv("GORACE", "atexit_sleep_ms=0"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// program is the agent that the tests run: this very binary. It prints the
+// lines of a message as they are, and does what a line that begins with "!"
+// says. Its arguments tell how it behaves otherwise.
+func program(args []string) {
+	var traits string
+	if len(args) > 0 {
+		traits = args[0]
+	}
+	is := func(trait string) bool { return strings.Contains(traits, trait) }
+	switch {
+	case is("grandchild"):
+		ossignal.Ignore(syscall.SIGTERM, syscall.SIGHUP)
+		fmt.Fprintln(os.Stderr, "ready")
+		select {}
+	case is("blind"):
+		fmt.Println(`{"type":"thought","text":"not listening"}`)
+		select {}
+	}
+	if is("screen") {
+		fmt.Println(`{"type":"ready","can":["screenshot","navigate","save"]}`)
+	}
+	in := bufio.NewScanner(os.Stdin)
+	in.Buffer(nil, 16<<20)
+	for in.Scan() {
+		var l struct {
+			Type, Text, URL string
+			ID              int
+			QuestionID      int `json:"question_id"`
+			State           json.RawMessage
+		}
+		if err := json.Unmarshal(in.Bytes(), &l); err != nil {
+			panic(err)
+		}
+		switch l.Type {
+		case "start":
+			if err := os.WriteFile("start.json", in.Bytes(), 0o600); err != nil {
+				panic(err)
+			}
+			switch {
+			case l.State == nil:
+			case is("forgetful"):
+				fmt.Println(`{"type":"ready","cannot_restore":"the state is of another version"}`)
+			case is("fragile"):
+				panic("bad state")
+			case is("restorer"):
+				fmt.Println(`{"type":"ready"}`)
+			}
+		case "message":
+			for line := range strings.SplitSeq(l.Text, "\n") {
+				act(line)
+			}
+		case "answer":
+			fmt.Printf(`{"type":"done","result":{"answer":%q,"to":%d,"pid":%d}}`+"\n", l.Text, l.QuestionID, os.Getpid())
+		case "cancel":
+			if !is("stubborn") {
+				fmt.Println(`{"type":"cancelled"}`)
+			}
+		case "screenshot":
+			fmt.Println(`{"type":"screenshot","jpeg":"anBlZw==","url":"http://a.example/","title":"A","width":3,"height":2}`)
+		case "navigate":
+			if strings.Contains(l.URL, "nowhere") {
+				fmt.Println(`{"type":"failed","request":"navigate","text":"no such host"}`)
+			} else {
+				fmt.Printf(`{"type":"navigated","url":"%s#there"}`+"\n", l.URL)
+			}
+		case "save":
+			fmt.Println(`{"type":"state","state":{"saved":"on request"}}`)
+		}
+	}
+}
+
+// act does one line of a message.
+func act(line string) {
+	order, rest, _ := strings.Cut(line, " ")
+	number, _ := strconv.Atoi(rest)
+	switch order {
+	case "!pid":
+		fmt.Printf(`{"type":"done","result":%d}`+"\n", os.Getpid())
+	case "!exit":
+		os.Exit(number)
+	case "!die":
+		if err := syscall.Kill(os.Getpid(), syscall.SIGKILL); err != nil {
+			panic(err)
+		}
+		select {}
+	case "!stderr":
+		fmt.Fprintln(os.Stderr, rest)
+	case "!env":
+		env, _ := json.Marshal(os.Environ())
+		fmt.Printf(`{"type":"done","result":%s}`+"\n", env)
+	case "!start":
+		start, err := os.ReadFile("start.json")
+		if err != nil {
+			panic(err)
+		}
+		fmt.Printf(`{"type":"done","result":%s}`+"\n", start)
+	case "!spawn":
+		child := osexec.Command(os.Args[0], "grandchild")
+		ready, err := child.StderrPipe()
+		if err != nil || child.Start() != nil {
+			panic("no grandchild")
+		}
+		if _, err := bufio.NewReader(ready).ReadString('\n'); err != nil {
+			panic(err)
+		}
+		fmt.Printf(`{"type":"thought","text":"%d"}`+"\n", child.Process.Pid)
+	case "!hog":
+		hog := make([]byte, number)
+		for i := range hog {
+			hog[i] = 1
+		}
+		fmt.Println(`{"type":"step","text":"full"}`)
+		select {}
+	case "!count":
+		for i := 0; ; i++ {
+			if err := os.WriteFile("count", []byte(strconv.Itoa(i)), 0o600); err != nil {
+				panic(err)
+			}
+			<-time.After(time.Millisecond)
+		}
+	case "!long":
+		fmt.Printf(`{"type":"thought","text":"%s"}`+"\n", strings.Repeat("x", number))
+	case "!flood":
+		for {
+			fmt.Println(`{"type":"thought","text":"more"}`)
+		}
+	default:
+		fmt.Println(line)
+	}
+}

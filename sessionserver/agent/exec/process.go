@@ -1,0 +1,474 @@
+package exec
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	osexec "os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/errand-dev/errand/sessionserver/agent"
+)
+
+// How a process is ended: stdin is closed, then SIGTERM, then SIGKILL.
+const (
+	untilTerm = time.Second
+	untilKill = 2 * time.Second
+	untilGone = 2 * time.Second // zombies that nobody reaps stay in the group
+)
+
+// queued is how many lines wait for a program that does not read.
+const queued = 256
+
+// process is a running program.
+type process struct {
+	agent  *Agent
+	logger *slog.Logger
+	cmd    *osexec.Cmd
+	group  int
+	stdin  *os.File
+	stdout *os.File
+	stderr *os.File
+	tail   tail
+	input  chan []byte
+	taken  atomic.Int64  // bytes of output in the current task
+	exited chan struct{} // closed when the program has ended
+	gone   chan struct{} // closed when all it has said is heard, too
+
+	// What the program answers beside its turns, by the type of the answer.
+	pictures, places, states *answers
+
+	mu      sync.Mutex
+	ear     *ear   // of the turn under way, nil between turns
+	broken  string // why the server has ended it, in a sentence
+	state   json.RawMessage
+	can     []string
+	held    bool
+	leaving bool
+}
+
+// ear takes the lines of one turn.
+type ear struct {
+	lines  chan heard
+	shut   chan struct{} // closed when nobody listens any more
+	show   func(agent.Screenshot)
+	closed sync.Once
+}
+
+func (e *ear) close() { e.closed.Do(func() { close(e.shut) }) }
+
+// launch starts the program for a session.
+func (a *Agent) launch(s agent.Session) (*process, error) {
+	dir, err := s.MakeDir()
+	if err != nil {
+		return nil, fmt.Errorf("the session's directory cannot be made: %w", err)
+	}
+	cmd := osexec.Command(a.Command[0], a.Command[1:]...)
+	cmd.Dir = dir
+	cmd.Env = append(environment(os.Environ(), a.Env), sessionVariable+"="+s.ID, "ERRAND_AGENT="+a.Name)
+	ownGroup(cmd)
+	var files []*os.File
+	pipe := func() (r, w *os.File) {
+		if err == nil {
+			if r, w, err = os.Pipe(); err == nil {
+				files = append(files, r, w)
+			}
+		}
+		return r, w
+	}
+	in, stdin := pipe()
+	stdout, out := pipe()
+	stderr, errs := pipe()
+	if err == nil {
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = in, out, errs
+		err = cmd.Start()
+	}
+	if err != nil {
+		closeAll(files...)
+		return nil, fmt.Errorf("the agent's program %q cannot be started: %w", a.Command[0], err)
+	}
+	closeAll(in, out, errs)
+	p := &process{
+		agent: a, cmd: cmd, group: cmd.Process.Pid, stdin: stdin, stdout: stdout, stderr: stderr,
+		logger:   a.Logger.With("agent", a.Name, "session_id", s.ID, "pid", cmd.Process.Pid),
+		input:    make(chan []byte, queued),
+		exited:   make(chan struct{}),
+		gone:     make(chan struct{}),
+		pictures: newAnswers(), places: newAnswers(), states: newAnswers(),
+	}
+	if err := a.note(p.group, s.ID); err != nil {
+		p.logger.Warn("agent's process not recorded, it could outlive a killed server", "error", err)
+	}
+	go p.supervise()
+	go p.write()
+	go p.weigh()
+	return p, nil
+}
+
+func closeAll(files ...*os.File) {
+	for _, f := range files {
+		_ = f.Close()
+	}
+}
+
+// environment chooses the variables that a program gets.
+func environment(all, named []string) []string {
+	usual := []string{"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR"}
+	return slices.DeleteFunc(slices.Clone(all), func(variable string) bool {
+		name, _, _ := strings.Cut(variable, "=")
+		return !slices.Contains(usual, name) && !slices.Contains(named, name) &&
+			!strings.HasPrefix(name, "LC_") && !strings.HasPrefix(name, "XDG_")
+	})
+}
+
+// supervise waits for the program's end and ends what it leaves behind.
+func (p *process) supervise() {
+	var reading sync.WaitGroup
+	reading.Go(p.read)
+	reading.Go(func() { p.drain(p.stderr, &p.tail) })
+	_ = p.cmd.Wait() // the state tells how it ended
+	p.kill()
+	close(p.exited)
+	// Wakes readers whose pipe was carried out of the group and never ends.
+	_ = p.stdout.SetReadDeadline(time.Now())
+	_ = p.stderr.SetReadDeadline(time.Now())
+	reading.Wait()
+	p.await(untilGone)
+	closeAll(p.stdin, p.stdout, p.stderr)
+	p.agent.unnote(p.group)
+	close(p.gone)
+}
+
+// lastWords reads on after a program's end until its pipe is empty.
+type lastWords struct{ *os.File }
+
+// Read implements [io.Reader].
+func (l lastWords) Read(b []byte) (int, error) {
+	n, err := l.File.Read(b)
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		return n, err
+	}
+	_ = l.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+	return l.File.Read(b)
+}
+
+func (p *process) drain(from *os.File, to *tail) {
+	buffer := make([]byte, 4096)
+	for {
+		n, err := lastWords{from}.Read(buffer)
+		_, _ = to.Write(buffer[:n])
+		if err != nil {
+			return
+		}
+	}
+}
+
+// read hears the program until its output ends.
+func (p *process) read() {
+	r := bufio.NewReaderSize(lastWords{p.stdout}, 64<<10)
+	dropping := false
+	for {
+		line, err := readLine(r, p.agent.MaxLine)
+		if errors.Is(err, errLongLine) {
+			p.end("The agent wrote a line of more than %d bytes.", p.agent.MaxLine)
+			return
+		}
+		if len(line) > 0 {
+			dropped := !p.hear(line)
+			if dropped && !dropping {
+				p.logger.Warn("agent's output while no task is under way dropped")
+			}
+			dropping = dropped
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// hear passes a line on to whom it concerns. It tells whether there was anyone.
+func (p *process) hear(line []byte) bool {
+	h := parse(line)
+	p.mu.Lock()
+	e := p.ear
+	switch h.Type {
+	case "ready":
+		p.can = h.Can
+	case "state":
+		if h.size() <= p.agent.MaxMessage {
+			p.state = h.State
+		}
+	}
+	p.mu.Unlock()
+	if e != nil && p.taken.Add(int64(len(line))+1) > int64(p.agent.MaxOutput) {
+		p.end("The agent's output in one task was more than %d bytes.", p.agent.MaxOutput)
+		return true
+	}
+	switch h.Type {
+	case "screenshot":
+		if !p.pictures.give(h) && e != nil {
+			p.picture(e, h)
+		}
+		return true
+	case "navigated":
+		p.places.give(h)
+		return true
+	case "failed":
+		if of := map[string]*answers{"screenshot": p.pictures, "navigate": p.places, "save": p.states}[h.Request]; of != nil {
+			of.give(h)
+		}
+		return true
+	case "state":
+		if h.size() <= p.agent.MaxMessage {
+			p.states.give(h)
+		} else {
+			p.states.give(heard{Type: "failed", Text: fmt.Sprintf("the agent's state is more than %d bytes", p.agent.MaxMessage)})
+		}
+	}
+	if e == nil {
+		return h.Type == "ready" || h.Type == "state"
+	}
+	select {
+	case e.lines <- h:
+		return true
+	case <-e.shut:
+		return false
+	}
+}
+
+func (p *process) picture(e *ear, h heard) {
+	shot, err := h.screenshot()
+	if err != nil {
+		p.logger.Warn("agent's picture not shown", "error", err)
+		return
+	}
+	e.show(shot)
+}
+
+// listen opens an ear for a turn.
+func (p *process) listen(show func(agent.Screenshot)) *ear {
+	e := &ear{lines: make(chan heard), shut: make(chan struct{}), show: show}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ear = e
+	if p.leaving {
+		e.close()
+	}
+	return e
+}
+
+func (p *process) ignore(e *ear) {
+	e.close()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ear == e {
+		p.ear = nil
+	}
+}
+
+// leave drops what the turn under way has not taken: the session ends.
+func (p *process) leave() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.leaving = true
+	if p.ear != nil {
+		p.ear.close()
+	}
+}
+
+// send gives the program a line, in time. One that does not read is ended.
+func (p *process) send(line any) {
+	data, err := json.Marshal(line)
+	if err != nil {
+		p.end("The agent cannot be told its message: %v.", err)
+		return
+	}
+	select {
+	case p.input <- append(data, '\n'):
+	case <-p.exited:
+	default:
+		p.end("The agent does not read its input: %d lines wait.", queued)
+	}
+}
+
+// write feeds the program's stdin until that is closed. After a pause the time
+// in which it has to be read begins anew.
+func (p *process) write() {
+	for {
+		var data []byte
+		select {
+		case data = <-p.input:
+		case <-p.exited:
+			return
+		}
+		for len(data) > 0 {
+			_ = p.stdin.SetWriteDeadline(time.Now().Add(p.agent.readTime))
+			n, err := p.stdin.Write(data)
+			data = data[n:]
+			switch {
+			case err == nil:
+			case errors.Is(err, os.ErrDeadlineExceeded):
+				if n == 0 && !p.paused() {
+					p.end("The agent has not read its input for %s.", p.agent.readTime)
+					return
+				}
+			default:
+				return // closed, by us or by the program
+			}
+		}
+	}
+}
+
+// weigh ends the group when it takes more memory than it may.
+func (p *process) weigh() {
+	ticker := time.NewTicker(sampling)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-p.exited:
+			return
+		case <-ticker.C:
+			if p.agent.census.resident(p.group) > p.agent.Memory {
+				p.end("The agent took more memory than its limit of %d bytes.", p.agent.Memory)
+				return
+			}
+		}
+	}
+}
+
+// end kills the group; the reason is told in place of how the process ended.
+func (p *process) end(format string, values ...any) {
+	p.mu.Lock()
+	if p.broken == "" {
+		p.broken = fmt.Sprintf(format, values...)
+	}
+	p.mu.Unlock()
+	p.kill()
+}
+
+func (p *process) kill() { p.signal(destroy) }
+
+// signal reaches the whole group, which keeps its number until it is gone.
+func (p *process) signal(s syscall.Signal) {
+	select {
+	case <-p.exited:
+		return
+	default:
+	}
+	if err := signal(p.group, s); err != nil {
+		p.logger.Warn("signal not sent to the agent", "signal", s.String(), "error", err)
+	}
+}
+
+func (p *process) hold() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.held {
+		p.held = true
+		p.signal(pause)
+	}
+}
+
+func (p *process) release() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.held {
+		p.held = false
+		_ = p.stdin.SetWriteDeadline(time.Now().Add(p.agent.readTime))
+		p.signal(resume)
+	}
+}
+
+func (p *process) paused() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.held
+}
+
+// close ends the program and all it started, and returns when that is gone.
+func (p *process) close() {
+	p.leave()
+	p.release()
+	_ = p.stdin.Close()
+	if !p.await(untilTerm) {
+		p.signal(finish)
+		if !p.await(untilKill) {
+			p.kill()
+		}
+	}
+	<-p.gone
+}
+
+// await waits until the group is gone, for so long.
+func (p *process) await(most time.Duration) bool {
+	timer := time.NewTimer(most)
+	defer timer.Stop()
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for alive(p.group) {
+		select {
+		case <-p.gone:
+			return true
+		case <-timer.C:
+			return false
+		case <-ticker.C:
+		}
+	}
+	return true
+}
+
+// epitaph tells how the process ended, once it has.
+func (p *process) epitaph() string {
+	p.mu.Lock()
+	broken := p.broken
+	p.mu.Unlock()
+	if broken != "" {
+		return broken
+	}
+	told := "The agent's process ended with exit status " + fmt.Sprint(p.cmd.ProcessState.ExitCode())
+	if by := killedBy(p.cmd.ProcessState); by != "" {
+		told = "The agent's process was killed by signal " + by
+	}
+	if last := p.tail.String(); last != "" {
+		return told + ":\n" + last
+	}
+	return told + "."
+}
+
+// failedByServer tells whether the server ended it, for a limit.
+func (p *process) failedByServer() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.broken != ""
+}
+
+// over tells whether the program has ended.
+func (p *process) over() bool {
+	select {
+	case <-p.exited:
+		return true
+	default:
+		return false
+	}
+}
+
+func (p *process) lastState() json.RawMessage {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return bytes.Clone(p.state)
+}
+
+func (p *process) offers(what string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Contains(p.can, what)
+}

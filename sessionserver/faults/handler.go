@@ -1,0 +1,96 @@
+package faults
+
+import (
+	"cmp"
+	"encoding/json"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// gatewayPage is what a proxy says when the server behind it does not answer.
+const gatewayPage = "<html>\n<head><title>502 Bad Gateway</title></head>\n<body><h1>502 Bad Gateway</h1></body>\n</html>\n"
+
+// Handler puts the plan before next. The function names what a request asks
+// for and the session it is about; requests without a name pass untouched.
+func (p *Plan) Handler(next http.Handler, operation func(*http.Request) (name, sessionID string)) http.Handler {
+	if p == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		op, session := operation(r)
+		if op == "" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		s, err := p.wanted(r, op)
+		if err != nil {
+			refuse(w, http.StatusBadRequest, err.Error())
+			return
+		}
+		if s == nil {
+			s = p.fire(op, session, "")
+		}
+		if s == nil {
+			next.ServeHTTP(w, r)
+			return
+		}
+		p.spoil(s, session, next, w, r)
+	})
+}
+
+func (p *Plan) spoil(s *state, session string, next http.Handler, w http.ResponseWriter, r *http.Request) {
+	switch s.Fault {
+	case InternalError:
+		refuse(w, http.StatusInternalServerError, "Internal server error")
+	case BadGateway:
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(http.StatusBadGateway)
+		_, _ = w.Write([]byte(gatewayPage))
+	case TooMany:
+		wait := cmp.Or(time.Duration(s.RetryAfter), time.Second)
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+		refuse(w, http.StatusTooManyRequests, "Rate limit exceeded")
+	case Slow:
+		timer := time.NewTimer(cmp.Or(time.Duration(s.Delay), time.Second))
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			next.ServeHTTP(w, r)
+		case <-r.Context().Done(): // the caller has gone
+		}
+	case Cut:
+		answer := &answer{header: http.Header{}}
+		next.ServeHTTP(answer, r)
+		answer.half(w)
+	case LostBefore:
+		panic(http.ErrAbortHandler)
+	case LostAfter:
+		next.ServeHTTP(&answer{header: http.Header{}}, r)
+		panic(http.ErrAbortHandler)
+	case DropStream:
+		next.ServeHTTP(&torn{ResponseWriter: w, left: s.AfterEvents}, r)
+		p.takeBack(s) // the stream ended by itself before
+	case Vanish:
+		p.vanish(session)
+		next.ServeHTTP(w, r)
+	}
+}
+
+// takeBack uncounts a fault that found no occasion.
+func (p *Plan) takeBack(s *state) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s.random == nil { // by a header
+		p.byHeader[s.Fault]--
+		return
+	}
+	s.fired--
+}
+
+func refuse(w http.ResponseWriter, code int, text string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(map[string]string{"detail": text})
+}

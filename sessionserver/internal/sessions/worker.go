@@ -1,0 +1,166 @@
+package sessions
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/errand-dev/errand/sessionserver/agent"
+)
+
+// ErrPaused is the answer for what a paused agent cannot do.
+var ErrPaused = errors.New("the session is paused")
+
+// anyAge is more than the age of any picture.
+const anyAge = math.MaxInt64
+
+// shown is what an agent showed, and when.
+type shown struct {
+	agent.Screenshot
+	at time.Time
+}
+
+// facts is the session as its agent knows it.
+func (s *Session) facts() agent.Session {
+	return agent.Session{
+		ID:              s.ID,
+		Dir:             s.engine.workDir(s.ID),
+		Goal:            s.Goal,
+		MaxSteps:        s.MaxSteps,
+		CDPURL:          s.CDPURL,
+		EnvironmentType: s.EnvironmentType,
+		Model:           s.Model,
+		Gone:            s.gone,
+	}
+}
+
+// opened gives the session's worker, a new one if it has none.
+func (s *Session) opened() agent.Worker {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.worker == nil {
+		s.worker = s.agent.Open(s.facts())
+	}
+	return s.worker
+}
+
+// dismiss takes the worker from the session, for the caller to close.
+func (s *Session) dismiss() agent.Worker {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := s.worker
+	s.worker = nil
+	if s.booting != nil {
+		s.booting.Stop()
+	}
+	return w
+}
+
+// gone is told by a worker that what it kept alive has ended. Only an open
+// question minds: a turn that is under way finds out by itself, and the next
+// task begins anew.
+func (s *Session) gone(reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.status.Phase == Waiting && s.run == nil && !s.leaving {
+		s.fail(reason)
+	}
+}
+
+func (s *Session) show(shot agent.Screenshot) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.screen = &shown{shot, time.Now()}
+}
+
+func (s *Session) lastSeen(maxAge time.Duration) (agent.Screenshot, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.screen == nil || time.Since(s.screen.at) >= maxAge {
+		return agent.Screenshot{}, false
+	}
+	return s.screen.Screenshot, true
+}
+
+func (s *Session) picture(ctx context.Context, screen agent.Screen) (agent.Screenshot, error) {
+	shot, err := screen.Screenshot(ctx)
+	if err == nil {
+		s.show(shot)
+	}
+	return shot, err
+}
+
+// Screenshot takes a picture of the agent's screen; of a paused agent it gives
+// the last one. It returns [agent.ErrNoScreen] if the agent has no screen.
+func (s *Session) Screenshot(ctx context.Context) (agent.Screenshot, error) {
+	paused := s.Status().Paused
+	if shot, ok := s.lastSeen(anyAge); ok && paused {
+		return shot, nil
+	}
+	screen, err := s.looked(paused)
+	if err != nil {
+		return agent.Screenshot{}, err
+	}
+	return s.picture(ctx, screen)
+}
+
+// Seen gives what people who watch the session get to see: the last picture,
+// or a new one if that is older than maxAge and the agent is there to take one.
+func (s *Session) Seen(ctx context.Context, maxAge time.Duration) (agent.Screenshot, error) {
+	if shot, ok := s.lastSeen(maxAge); ok {
+		return shot, nil
+	}
+	s.mu.Lock()
+	screen, awake := s.worker.(agent.Screen)
+	awake = awake && !s.status.Paused && !s.leaving && !s.deleted
+	last := s.screen
+	s.mu.Unlock()
+	if awake {
+		if shot, err := s.picture(ctx, screen); err == nil {
+			return shot, nil
+		}
+	}
+	if last == nil {
+		return agent.Screenshot{}, agent.ErrNoScreen
+	}
+	return last.Screenshot, nil
+}
+
+// Navigate makes the agent's browser open a page, and tells where that led. It
+// returns [agent.ErrNoScreen] if the agent has none.
+func (s *Session) Navigate(ctx context.Context, url string) (string, error) {
+	screen, err := s.looked(s.Status().Paused)
+	if err != nil {
+		return "", err
+	}
+	current, err := screen.Navigate(ctx, url)
+	if err != nil {
+		return "", err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return current, s.mark(Step, fmt.Sprintf("Opened %s", current))
+}
+
+// looked gives the worker as a screen.
+func (s *Session) looked(paused bool) (agent.Screen, error) {
+	if s.leavingNow() {
+		return nil, ErrNotFound
+	}
+	screen, ok := s.opened().(agent.Screen)
+	switch {
+	case !ok:
+		return nil, agent.ErrNoScreen
+	case paused:
+		return nil, ErrPaused
+	}
+	return screen, nil
+}
+
+func (s *Session) leavingNow() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.leaving || s.deleted
+}
