@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 
@@ -10,7 +11,6 @@ import (
 	"github.com/errand-dev/errand/internal/engine"
 	"github.com/errand-dev/errand/provider"
 	"github.com/errand-dev/errand/sessionserver"
-	"github.com/errand-dev/errand/sessionserver/agent/exec"
 )
 
 // connections opens the configured connections when they are first used, and
@@ -81,16 +81,23 @@ func (c *connections) embedded(chosen config.Connection) (provider.Provider, err
 }
 
 func (c *connections) newSessionServer(dir, key string) (engine.SessionServer, error) {
-	return sessionserver.New(sessionserver.Config{Dir: dir, Keys: []sessionserver.Key{{Value: key, User: "errand"}}, Programs: programs(c.config), Logger: c.logger})
+	settings, err := sessionServerConfig(c.config, dir, []sessionserver.Key{{Value: key, User: "errand"}}, c.logger)
+	if err != nil {
+		return nil, usage(err)
+	}
+	return sessionserver.New(settings)
 }
 
-// programs are the agents that errand.toml names.
-func programs(c *config.Config) map[string]exec.Config {
-	all := map[string]exec.Config{}
-	for name, a := range c.Agents {
-		all[name] = exec.Config{Command: a.Command, Env: a.Env, Memory: a.Memory, TaskTime: a.TaskTime}
+// sessionServerConfig is how errand.toml wants the local session server to be.
+func sessionServerConfig(c *config.Config, dir string, keys []sessionserver.Key, logger *slog.Logger) (sessionserver.Config, error) {
+	settings := c.SessionServer
+	secret, err := c.WebhookSecret.Read()
+	if err != nil {
+		return settings, fmt.Errorf("session_server.webhook_secret: %w", err)
 	}
-	return all
+	settings.WebhookSecret = string(secret)
+	settings.Dir, settings.Keys, settings.Logger = dir, keys, logger
+	return settings, nil
 }
 
 func (c *connections) open(settings provider.Connection) (provider.Provider, error) {

@@ -135,11 +135,17 @@ func (a *app) serveSessions(ctx context.Context, listen, keyRef, planFile string
 			return usagef("--api-key: %w", err)
 		}
 	}
-	var plan *faults.Plan
+	dir := filepath.Join(c.DataDir, "session-server")
+	settings, err := sessionServerConfig(c, dir, keys, a.logger(slog.LevelInfo))
+	if err != nil {
+		return usage(err)
+	}
 	if planFile != "" {
-		if plan, err = faults.Load(planFile); err != nil {
+		if settings.Faults, err = faults.Load(planFile); err != nil {
 			return usagef("--faults: %w", err)
 		}
+	}
+	if plan := settings.Faults; plan != nil {
 		defer func() { a.note("%s", strings.TrimSpace(plan.Report().String())) }()
 	}
 	listener, err := net.Listen("tcp", listen)
@@ -150,13 +156,12 @@ func (a *app) serveSessions(ctx context.Context, listen, keyRef, planFile string
 	if addr, ok := listener.Addr().(*net.TCPAddr); ok && len(keys) == 0 && !addr.IP.IsLoopback() {
 		return usagef("--listen %s can be reached from other machines: ask for a key with --api-key env:NAME, or listen on 127.0.0.1", listen)
 	}
-	dir := filepath.Join(c.DataDir, "session-server")
 	unlock, err := lockDir(dir)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	server, err := sessionserver.New(sessionserver.Config{Dir: dir, Keys: keys, Programs: programs(c), Faults: plan, Logger: a.logger(slog.LevelInfo)})
+	server, err := sessionserver.New(settings)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/contrib/envconfig"
 
 	"github.com/errand-dev/errand/provider"
+	"github.com/errand-dev/errand/sessionserver"
 )
 
 // Local is the name of the connection to the local session server. It needs no
@@ -33,14 +34,17 @@ type Config struct {
 	File        string // the errand.toml that was read; empty: there is none
 	Default     string // connection for tasks that name none; may be empty
 	Connections map[string]Connection
-	Agents      map[string]Agent // programs that the local session server runs as agents
-	DataDir     string           // absolute; not made yet
-	Temporal    Temporal
+	DataDir     string // absolute; not made yet
+	// SessionServer is how the local session server serves, without its folder,
+	// keys and secrets.
+	SessionServer sessionserver.Config
+	WebhookSecret KeyRef // signs the webhooks of the local session server
+	Temporal      Temporal
 }
 
 // Load reads the file and the environment and checks all of it.
 func Load(s Sources) (*Config, error) {
-	c := &Config{Connections: map[string]Connection{}, Agents: map[string]Agent{}}
+	c := &Config{Connections: map[string]Connection{}}
 	path, err := findFile(s)
 	if err != nil {
 		return nil, err

@@ -9,6 +9,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/errand-dev/errand/sessionserver"
+	"github.com/errand-dev/errand/sessionserver/agent/exec"
+
 	"github.com/errand-dev/errand/provider"
 )
 
@@ -97,6 +100,10 @@ func TestWhatIsWrongWithAFileIsToldWithItsLine(t *testing.T) {
 		{"an agent with a secret for a variable", "[agents.a]\ncommand = [\"x\"]\nenv = [\"A=" + canary + "\"]", "errand.toml line 3: agents.a.env: has names of environment variables"},
 		{"an agent with a negative limit", "[agents.a]\ncommand = [\"x\"]\ntask_time = \"-1s\"", "errand.toml line 3: agents.a.task_time: must be a time"},
 		{"an agent's name with a blank", "[agents.\"a b\"]\ncommand = [\"x\"]", "is no name for an agent"},
+		{"a negative limit of the session server", "[session_server]\nttl = \"-1s\"", "errand.toml line 1: session_server: has a negative number"},
+		{"an option that is none", "[session_server.agi]\nerror_body = \"xml\"", `session_server: agi: error_body is "xml", it can be detail, message, error`},
+		{"a fault plan that is not there", "[session_server]\nfaults = \"none.toml\"", "errand.toml line 1: session_server: read fault plan"},
+		{"a literal webhook secret", "[session_server]\nwebhook_secret = \"" + canary + "\"", "errand.toml line 2: session_server.webhook_secret: must say where the key is"},
 		{"an unknown table", "\n[webhooks]\nurl = \"x\"", "errand.toml line 2: webhooks: is not a setting"},
 		{"a literal key", "[connections.a]\nprovider = \"agi\"\n\napi_key = \"" + canary + "\"", `errand.toml line 4: connections.a.api_key: must say where the key is, not what it is: write "env:NAME"`},
 		{"a literal key behind env:", "[connections.a]\nprovider = \"agi\"\napi_key = \"env:" + canary + "\"", "line 3: connections.a.api_key: must say where"},
@@ -265,10 +272,35 @@ func TestTheFilesOfAnAgentCountFromItsConfiguration(t *testing.T) {
 	path := write(t, filepath.Join(dir, "my.toml"), "[agents.notes]\ncommand = [\"python3\", \"./notes.py\", \"x/y\"]\nenv = [\"HOME\"]\nmemory_mib = 64\ntask_time = \"90s\"")
 	c, err := Load(Sources{File: path})
 	require.NoError(t, err)
-	require.Equal(t, map[string]Agent{"notes": {
+	require.Equal(t, map[string]exec.Config{"notes": {
 		Command:  []string{"python3", filepath.Join(dir, "notes.py"), "x/y"},
 		Env:      []string{"HOME"},
 		Memory:   64 << 20,
 		TaskTime: 90 * time.Second,
-	}}, c.Agents)
+	}}, c.SessionServer.Programs)
+}
+
+func TestHowTheSessionServerServes(t *testing.T) {
+	path := write(t, filepath.Join(t.TempDir(), "my.toml"), `
+[session_server]
+boot = "1s"
+ttl = "2h"
+list_terminated = true
+snapshot_max_age = "720h"
+snapshot_max_count = 100
+requests_per_second = 5
+burst = 10
+
+[session_server.agi]
+strict = true
+after_cancel = "finished"`)
+	c, err := Load(Sources{File: path})
+	require.NoError(t, err)
+	require.Equal(t, sessionserver.Config{
+		Programs: map[string]exec.Config{},
+		Boot:     time.Second, TTL: 2 * time.Hour, ListTerminated: true,
+		Snapshots:         sessionserver.Retention{MaxAge: 720 * time.Hour, MaxCount: 100},
+		RequestsPerSecond: 5, Burst: 10,
+		AGI: sessionserver.AGIOptions{Strict: true, AfterCancel: "finished"},
+	}, c.SessionServer)
 }

@@ -58,6 +58,8 @@ type fileContent struct {
 	Default     string                    `toml:"default"`
 	Connections map[string]fileConnection `toml:"connections"`
 	Agents      map[string]fileAgent      `toml:"agents"`
+
+	SessionServer fileSessionServer `toml:"session_server"`
 }
 
 type fileConnection struct {
@@ -108,16 +110,24 @@ func (c *Config) readFile(path string, env Environment) error {
 		}
 		c.Connections[name] = connection
 	}
+	if c.SessionServer, err = content.SessionServer.config(filepath.Dir(path)); err != nil {
+		return c.wrong(text, toml.Key{"session_server"}, err)
+	}
+	if meta.IsDefined("session_server", "webhook_secret") {
+		if c.WebhookSecret, err = ParseKeyRef(content.SessionServer.WebhookSecret, filepath.Dir(path), env); err != nil {
+			return c.wrong(text, toml.Key{"session_server", "webhook_secret"}, err)
+		}
+	}
 	for name, f := range content.Agents {
 		at := func(key ...string) toml.Key { return append(toml.Key{"agents", name}, key...) }
 		if !agentName.MatchString(name) {
 			return c.wrong(text, at(), errors.New("is no name for an agent: use letters, digits, dots, - and _, 64 at most"))
 		}
-		a, key, err := f.agent(filepath.Dir(path))
+		program, key, err := f.program(filepath.Dir(path))
 		if err != nil {
 			return c.wrong(text, at(key), err)
 		}
-		c.Agents[name] = a
+		c.SessionServer.Programs[name] = program
 	}
 	c.Default = content.Default
 	if _, ok := c.Connections[c.Default]; !ok && c.Default != "" && c.Default != Local {

@@ -79,3 +79,19 @@ func BenchmarkMemoryOfAGroup(b *testing.B) {
 	}
 	b.ReportMetric(float64(len(pids)), "processes")
 }
+
+func TestAFloodIsHeldBackWhileNobodyTakesIt(t *testing.T) {
+	s := tell(t, config(t, "stubborn"))
+	s.slow = make(chan struct{})
+	cancel, over := s.begin("!flood")
+	s.slow <- struct{}{}
+	for range 100 {
+		s.worker.(agent.Listener).Hear(agent.Message{ID: 9, Type: agent.User, Content: []byte(`"more"`)})
+	}
+	s.slow <- struct{}{}
+	eventually(t, func() bool { return len(s.heard()) == 2 }, "two lines are taken")
+	s.worker.Close()
+	cancel()
+	<-over
+	require.Len(t, s.heard(), 2)
+}

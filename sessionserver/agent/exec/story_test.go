@@ -34,6 +34,7 @@ type story struct {
 	state json.RawMessage // what a crash would find
 	next  json.RawMessage
 	gone  []string
+	slow  chan struct{} // if set, all that is said waits for it
 	shots []agent.Screenshot
 }
 
@@ -158,6 +159,12 @@ func (s *story) keep() {
 }
 
 func (s *story) add(ctx context.Context, line string) error {
+	if s.slow != nil {
+		select {
+		case <-s.slow:
+		case <-ctx.Done():
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if ctx.Err() == nil {
