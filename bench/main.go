@@ -48,6 +48,7 @@ var measurements = []measurement{
 	{"latency", measureLatency},
 	{"throughput", measureThroughput},
 	{"memory", measureMemory},
+	{"sessions", measureSessions},
 	{"recovery", measureRecovery},
 	{"cost", measureCost},
 }

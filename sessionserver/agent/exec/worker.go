@@ -144,22 +144,10 @@ func (w *worker) Keep(ctx context.Context) (json.RawMessage, error) {
 }
 
 // watch tells the session when the program ends while its question is open.
-// The session learns of the question a moment after the program said it, and
-// listens no sooner.
 func (w *worker) watch(p *process, answered <-chan struct{}) {
 	select {
 	case <-p.gone:
-	case <-answered:
-		return
-	}
-	again := time.NewTicker(100 * time.Millisecond)
-	defer again.Stop()
-	for range 50 {
 		w.session.Gone(p.epitaph())
-		select {
-		case <-again.C:
-		case <-answered:
-			return
-		}
+	case <-answered:
 	}
 }

@@ -15,7 +15,8 @@ import (
 type run struct {
 	session *Session
 	cancel  context.CancelFunc
-	unsaved json.RawMessage // guarded by session.mu
+	unsaved json.RawMessage // guarded by session.mu, like gone
+	gone    string          // why a question that the turn ends with cannot be answered
 	// What the agent hears while it works; guarded by session.mu.
 	listener agent.Listener
 	heard    chan struct{} // closed when the latest message was heard
@@ -96,6 +97,9 @@ func (r *run) finish(ctx context.Context, outcome agent.Outcome) {
 	}
 	s.run = nil
 	s.settle(agent.Message{Type: outcome.Type, Content: content}, r.unsaved)
+	if outcome.Type == agent.Question && r.gone != "" {
+		s.fail(r.gone)
+	}
 }
 
 // gate returns when the agent may act: at once, or after a resume. It gives an

@@ -321,3 +321,16 @@ func TestAStuckTurnEndsByACancel(t *testing.T) {
 	stuck.Store(false)
 	require.JSONEq(t, `{"notes":"found;","turns":1}`, noted(t, s, "found"))
 }
+
+func TestAnAgentThatDiesWhileItAsksFailsTheTask(t *testing.T) {
+	sessions := make(chan agent.Session, 1)
+	a := fragile{session: sessions, agentFunc: func(context.Context, *agent.Turn) agent.Outcome {
+		(<-sessions).Gone("It died.")
+		return agent.Ask("q?")
+	}}
+	e := open(t, t.TempDir(), a)
+	s := create(t, e)
+	send(t, s, "ask")
+	events := follow(t, s, Status{Phase: Failed})
+	require.Equal(t, []string{"ask", "q?", "It died."}, []string{events[0].Message.Text(), events[1].Message.Text(), events[2].Message.Text()})
+}

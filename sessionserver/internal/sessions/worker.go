@@ -64,7 +64,11 @@ func (s *Session) dismiss() agent.Worker {
 func (s *Session) gone(reason string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.status.Phase == Waiting && s.run == nil && !s.leaving {
+	switch {
+	case s.leaving:
+	case s.run != nil:
+		s.run.gone = reason // its question may be on its way
+	case s.status.Phase == Waiting:
 		s.fail(reason)
 	}
 }

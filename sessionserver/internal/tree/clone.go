@@ -158,7 +158,7 @@ func (c *cloner) file(src, dst *os.Root, name, path string, info fs.FileInfo) er
 	c.stats.Files++
 	c.stats.Bytes += info.Size()
 	facts, _ := factsOf(info)
-	if facts.links > 1 {
+	if facts.several {
 		if first, ok := c.linked[facts.id]; ok {
 			c.stats.Linked++
 			return c.to.Link(first, path)

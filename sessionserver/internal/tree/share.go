@@ -106,8 +106,7 @@ func (s *sharer) share(e entry) error {
 	if err != nil || !info.Mode().IsRegular() {
 		return nil
 	}
-	facts, _ := factsOf(info)
-	if now, ok := markOf(info); !ok || now != e.mark || facts.links != 1 {
+	if now, ok := markOf(info); !ok || now != e.mark {
 		return nil
 	}
 	original := filepath.Join(s.origin, string(e.Path))

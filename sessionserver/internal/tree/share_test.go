@@ -40,13 +40,13 @@ func sameFile(t testing.TB, a, b string) bool {
 	return os.SameFile(one, other)
 }
 
-func links(t testing.TB, path string) uint64 {
+func several(t testing.TB, path string) bool {
 	t.Helper()
 	info, err := os.Lstat(path)
 	require.NoError(t, err)
 	facts, ok := factsOf(info)
 	require.True(t, ok)
-	return facts.links
+	return facts.several
 }
 
 func TestSaveSharesExactlyWhatDidNotChange(t *testing.T) {
@@ -57,7 +57,7 @@ func TestSaveSharesExactlyWhatDidNotChange(t *testing.T) {
 			was := look(t, base)
 			alone := map[string]bool{}
 			for _, rel := range regular(t, base) {
-				alone[rel] = links(t, filepath.Join(base, rel)) == 1
+				alone[rel] = !several(t, filepath.Join(base, rel))
 			}
 			r := restore(t, base)
 			damaged := damage(t, seed, r.work)
@@ -97,8 +97,11 @@ func TestTenSnapshotsOfAnUnchangedTreeAreOne(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, Stats{Shared: 30, SharedBytes: 29 * 30 / 2}, stats)
 	}
-	require.EqualValues(t, 10, links(t, filepath.Join(base, "dir", "7")))
 	require.Equal(t, want, look(t, filepath.Join(folder, "9")))
+	for i := range 30 {
+		file := filepath.Join("dir", fmt.Sprint(i))
+		require.True(t, sameFile(t, filepath.Join(base, file), filepath.Join(folder, "9", file)))
+	}
 
 	t.Run("and a tree restored of the last is its own", func(t *testing.T) {
 		r := restore(t, filepath.Join(folder, "9"))
@@ -202,6 +205,20 @@ func TestShareTellsOfATornManifestAndSharesWhatItHasRead(t *testing.T) {
 
 	stats, err := Share(r.next, r.origin)
 	require.ErrorContains(t, err, "share tree: unexpected EOF")
+	require.Equal(t, 1, stats.Shared)
+	require.Equal(t, want, look(t, r.next))
+}
+
+func TestShareReachesFilesInDirectoriesThatTheirOwnerMayNotWriteTo(t *testing.T) {
+	base := filepath.Join(newFolder(t), "base")
+	write(t, filepath.Join(base, "dir", "file"), "content")
+	for _, dir := range []string{"dir", "."} {
+		require.NoError(t, os.Chmod(filepath.Join(base, dir), 0o500))
+	}
+	want := look(t, base)
+	r := restore(t, base)
+	stats, err := Save(r.work, r.next, r.origin)
+	require.NoError(t, err)
 	require.Equal(t, 1, stats.Shared)
 	require.Equal(t, want, look(t, r.next))
 }

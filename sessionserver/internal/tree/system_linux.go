@@ -43,7 +43,7 @@ type fileID struct{ device, inode uint64 }
 // facts is what the system tells of a file besides what Go asks for.
 type facts struct {
 	id       fileID
-	links    uint64
+	several  bool  // it has other names too
 	change   int64 // in Unix nanoseconds
 	uid, gid int
 }
@@ -53,5 +53,5 @@ func factsOf(info fs.FileInfo) (facts, bool) {
 	if !ok {
 		return facts{}, false
 	}
-	return facts{fileID{s.Dev, s.Ino}, uint64(s.Nlink), s.Ctim.Nano(), int(s.Uid), int(s.Gid)}, true
+	return facts{fileID{s.Dev, s.Ino}, s.Nlink > 1, s.Ctim.Nano(), int(s.Uid), int(s.Gid)}, true
 }

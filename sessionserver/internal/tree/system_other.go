@@ -17,7 +17,7 @@ type fileID struct{ inode uint64 }
 
 type facts struct {
 	id       fileID
-	links    uint64
+	several  bool
 	change   int64
 	uid, gid int
 }
