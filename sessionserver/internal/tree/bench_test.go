@@ -18,12 +18,11 @@ const (
 
 func growBench(b *testing.B, dir string) {
 	b.Helper()
-	rng := rand.New(rand.NewPCG(1, 1))
+	content := rand.NewChaCha8([32]byte{})
 	data := make([]byte, benchSize)
 	for i := range benchFiles {
-		for j := range data {
-			data[j] = byte(rng.Uint32())
-		}
+		_, err := content.Read(data)
+		require.NoError(b, err)
 		write(b, filepath.Join(dir, fmt.Sprint("dir", i/50), fmt.Sprint(i)), string(data))
 	}
 }

@@ -27,7 +27,8 @@ func newFolder(t testing.TB) string {
 // directories are older than the test. A seed always gives the same tree.
 func grow(t testing.TB, seed uint64, dir string, n int) {
 	t.Helper()
-	rng := rand.New(rand.NewPCG(seed, seed))
+	content := rand.NewChaCha8([32]byte{byte(seed)})
+	rng := rand.New(content)
 	require.NoError(t, os.Mkdir(dir, 0o700))
 	dirs, files := []string{dir}, []string{}
 	pick := func(of []string) string { return of[rng.IntN(len(of))] }
@@ -47,9 +48,8 @@ func grow(t testing.TB, seed uint64, dir string, n int) {
 			require.NoError(t, os.Link(pick(files), path))
 		default:
 			data := make([]byte, rng.IntN(3)*rng.IntN(40_000))
-			for j := range data {
-				data[j] = byte(rng.Uint32())
-			}
+			_, err := content.Read(data)
+			require.NoError(t, err)
 			require.NoError(t, os.WriteFile(path, data, 0o600))
 			if kind > 95 {
 				require.NoError(t, os.Truncate(path, int64(len(data)+rng.IntN(1<<20)))) // ends in a hole

@@ -56,7 +56,7 @@ func forever(do func(i string) error) error {
 
 func TestAKilledProcessLeavesWholeTreesAndWhatSweepRemoves(t *testing.T) {
 	for job := range jobs {
-		for after := range 6 {
+		for after := range 4 {
 			t.Run(fmt.Sprintf("%s, killed after %d", job, after), func(t *testing.T) {
 				folder := newFolder(t)
 				base := filepath.Join(folder, "base")

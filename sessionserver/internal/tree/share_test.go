@@ -50,7 +50,7 @@ func several(t testing.TB, path string) bool {
 }
 
 func TestSaveSharesExactlyWhatDidNotChange(t *testing.T) {
-	for seed := range uint64(12) {
+	for seed := range uint64(8) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			base := filepath.Join(newFolder(t), "base")
 			grow(t, seed, base, 200)
