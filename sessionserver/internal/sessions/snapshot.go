@@ -74,7 +74,8 @@ const defaultsFile = "defaults.json"
 type snapshots struct {
 	dir string
 
-	// files is read-locked while a directory is copied out of a snapshot.
+	// files is read-locked while a directory is copied out of a snapshot, and
+	// locked while the files of one are replaced or removed.
 	files sync.RWMutex
 
 	mu            sync.Mutex
@@ -131,7 +132,7 @@ func (ss *snapshots) sweep(home func(id string) string) error {
 		}
 		path := filepath.Join(ss.dir, id)
 		if back := home(id); back != "" {
-			err = os.Rename(path, back)
+			_, err = tree.Save(path, back, tree.Origin{})
 		} else {
 			err = tree.Remove(path)
 		}
@@ -294,7 +295,8 @@ func (s *Session) keep(o SnapshotOptions, memory json.RawMessage) error {
 	}
 	if err := ss.put(snap, o.Default); err != nil {
 		if snap.Tree {
-			err = errors.Join(err, os.Rename(ss.tree(s.ID), dir))
+			_, back := tree.Save(ss.tree(s.ID), dir, tree.Origin{})
+			err = errors.Join(err, back)
 		}
 		return fmt.Errorf("keep snapshot: %w", err)
 	}
@@ -309,8 +311,8 @@ func (s *Session) keep(o SnapshotOptions, memory json.RawMessage) error {
 // directory may go back to its session, which writes into it.
 func (s *Session) share() {
 	ss := &s.engine.snapshots
-	ss.files.RLock()
-	defer ss.files.RUnlock()
+	ss.files.Lock() // nobody copies a tree while its files are replaced
+	defer ss.files.Unlock()
 	_, err := tree.Share(ss.tree(s.ID), tree.Origin{
 		Snapshot: ss.tree(s.RestoredFrom),
 		Manifest: s.engine.workDir(s.ID) + manifestSuffix,
