@@ -4,15 +4,21 @@
 // One engine holds the sessions; the HTTP API of each vendor is a face on it.
 // The AGI Agent Sessions API is served at /v1/…. Besides, there are
 //
-//	/session/{id}   a live page for people, the vnc_url of a session
+//	/session/{id}   a live page for people, with the agent's screen if it has
+//	                one: the vnc_url of a session
 //	/shop/          a small demo shop, also at http://shop.localhost/ for the
 //	                reader agent and for browsers (with the port)
 //	/healthz        200 as long as the server lives, no key needed
 //
-// The agents that come with it are reader (also agi-0 and agi-0-fast), which
-// reads a page and answers from what is written there, and script, which does
-// what the message says step by step. Neither has a model behind it.
+// The agents that come with it are reader (also by the names of the vendor's
+// agents), which reads a page and answers from what is written there, and
+// script, which does what the message says step by step. Neither has a model
+// behind it. Any program can be a further one, see package agent/exec.
 //
 // Everything is kept below Config.Dir and survives the death of the process:
-// sessions go on where they were, questions can still be answered.
+// sessions go on where they were, questions can still be answered, and a task
+// whose program was lost says so. A deleted session can leave a snapshot of its
+// working directory, which another one begins with.
+//
+// With Config.Faults the server fails on purpose; /faults then tells how often.
 package sessionserver

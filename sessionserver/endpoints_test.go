@@ -87,7 +87,7 @@ func TestAnswersOfTheSmallEndpoints(t *testing.T) {
 		{"POST " + at + "/navigate", `{"url":"nonsense"}`, 400, `{"detail":"url should be absolute, begin with http:// or https:// and have at most 2000 characters"}`},
 		{"POST " + at + "/navigate", `{"url":"http://a.example"}`, 400, `{"detail":"The agent of this session has no browser; send a message with a start_url instead"}`},
 		{"GET " + at + "/screenshot", "", 400, `{"detail":"The agent of this session has no browser; send a message with a start_url instead"}`},
-		{"GET /v1/models", "", 200, `{"models":["agi-0","agi-0-fast","reader","script"]}`},
+		{"GET /v1/models", "", 200, `{"models":["agi-0","agi-0-fast","agi-1","agi-2-claude","agi-2-qwen","reader","script"]}`},
 		{"GET /v1/models?filter=desktop", "", 200, `{"models":[]}`},
 		{"POST " + at + "/message", `{"message":"finish ok"}`, 200, `{"success":true,"message":"Message sent successfully"}`},
 		{"GET /healthz", "", 200, `{"status":"ok"}`},
@@ -163,7 +163,7 @@ func TestRequestsThatAreRefused(t *testing.T) {
 func TestAnUnknownAgentIsToldWhichThereAre(t *testing.T) {
 	_, c := serve(t, Config{})
 	_, body := c.call("POST", "/v1/sessions", `{"agent_name":"agi-9"}`)
-	require.Contains(t, body, "agi-0, agi-0-fast, reader, script")
+	require.Contains(t, body, "agi-0, agi-0-fast, agi-1, agi-2-claude, agi-2-qwen, reader, script")
 }
 
 func TestLimitsCountCharactersNotBytes(t *testing.T) {

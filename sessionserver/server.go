@@ -22,6 +22,10 @@ import (
 	"github.com/errand-dev/errand/sessionserver/shop"
 )
 
+// vendorAgents are the agents that the vendor's documentation and its SDKs
+// name, so that programs which ask for them get one.
+var vendorAgents = []string{"agi-0", "agi-0-fast", "agi-1", "agi-2-claude", "agi-2-qwen"}
+
 // closeGrace is how long Close waits for requests before it cuts connections.
 const closeGrace = time.Second
 
@@ -101,11 +105,9 @@ func New(c Config) (*Server, error) {
 // staff gathers the agents: those that come with the server, programs, and
 // the caller's own.
 func (s *Server) staff(c Config) error {
-	s.agents = map[string]agent.Agent{
-		"reader":     s.reader,
-		"agi-0":      s.reader,
-		"agi-0-fast": s.reader,
-		"script":     script.Agent{},
+	s.agents = map[string]agent.Agent{"reader": s.reader, "script": script.Agent{}}
+	for _, name := range vendorAgents {
+		s.agents[name] = s.reader
 	}
 	for name, program := range c.Programs {
 		program.Name = name
