@@ -117,8 +117,8 @@ func (a *app) sessionsServeCommand() *cobra.Command {
 }
 
 // closeTimeout bounds how long the session server may take to finish its
-// requests.
-const closeTimeout = 5 * time.Second
+// requests and to end its agents, which have some seconds for that.
+const closeTimeout = 15 * time.Second
 
 func (a *app) serveSessions(ctx context.Context, listen, keyRef, planFile string) (err error) {
 	c, err := a.load()
@@ -145,9 +145,17 @@ func (a *app) serveSessions(ctx context.Context, listen, keyRef, planFile string
 			return usagef("--faults: %w", err)
 		}
 	}
-	if plan := settings.Faults; plan != nil {
-		defer func() { a.note("%s", strings.TrimSpace(plan.Report().String())) }()
+	if settings.Faults == nil {
+		// With no rules, so that a request can still ask for its own fault.
+		if settings.Faults, err = faults.New(faults.Config{}); err != nil {
+			return err
+		}
 	}
+	defer func() {
+		if fired := strings.TrimSpace(settings.Faults.Report().String()); fired != "" {
+			a.note("%s", fired)
+		}
+	}()
 	listener, err := net.Listen("tcp", listen)
 	if err != nil {
 		return usagef("--listen %s: %w", listen, err)

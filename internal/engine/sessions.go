@@ -17,8 +17,9 @@ import (
 
 const (
 	keyFile = "sessions.key"
-	// closeTimeout bounds how long the session server may take to finish its requests.
-	closeTimeout = 5 * time.Second
+	// closeTimeout bounds how long the session server may take to finish its
+	// requests and to end its agents, which have some seconds for that.
+	closeTimeout = 15 * time.Second
 )
 
 // SessionServer is a local session server. Serve answers requests until Close and
