@@ -79,6 +79,10 @@ func TestSanitizingLeavesOutPromptsAndImages(t *testing.T) {
 	var all messagesJSON
 	c.ok("GET", at+"/messages?sanitize=false", nil, &all)
 	require.Equal(t, []string{"1 USER go", "2 LOG the prompt", "3 THOUGHT [look map[data:x type:image]]", "4 DONE ok"}, all.lines())
+	_, page := c.call("GET", "/session/"+s.SessionID, "")
+	require.Contains(t, page, "look")
+	require.NotContains(t, page, "the prompt")
+	require.NotContains(t, page, "image")
 	var names []string
 	for _, f := range c.events(at + "/events").rest() {
 		names = append(names, f.event)

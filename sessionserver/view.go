@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/errand-dev/errand/sessionserver/internal/agi"
 	"github.com/errand-dev/errand/sessionserver/internal/auth"
 	"github.com/errand-dev/errand/sessionserver/internal/sessions"
 )
@@ -89,11 +90,12 @@ func (s *Server) view(w http.ResponseWriter, r *http.Request) {
 	log := session.Since(0)
 	page := viewed{Session: session, State: stateWords(log.Status), Position: len(log.Events), Script: template.JS(viewJS)}
 	for _, e := range log.Events {
+		m, ok := agi.Shown(e.Message, true)
 		switch {
 		case e.Mark == sessions.Step:
 			page.Lines = append(page.Lines, viewLine{string(e.Mark), e.Text})
-		case e.Mark == "" && !e.Message.Hidden:
-			page.Lines = append(page.Lines, viewLine{string(e.Message.Type), e.Message.Text()})
+		case e.Mark == "" && ok:
+			page.Lines = append(page.Lines, viewLine{string(m.Type), m.Text()})
 		}
 	}
 	h := w.Header()

@@ -41,7 +41,7 @@ func frame(e sessions.Event, sanitize bool, last int) (name string, data any) {
 	default:
 		return string(e.Mark), timeData{timestamp(e.At)}
 	}
-	m, ok := shown(e.Message, sanitize)
+	m, ok := Shown(e.Message, sanitize)
 	if !ok {
 		return "", nil
 	}

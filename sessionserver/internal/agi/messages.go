@@ -87,7 +87,7 @@ func (f *Face) messages(w http.ResponseWriter, r *http.Request, s *sessions.Sess
 	_, execution := f.statuses(status)
 	body := messagesBody{Messages: make([]messageBody, 0, len(events)), Status: execution, HasAgent: true}
 	for _, e := range events {
-		if m, ok := shown(e.Message, sanitize); ok {
+		if m, ok := Shown(e.Message, sanitize); ok {
 			body.Messages = append(body.Messages, message(e, m))
 		}
 	}

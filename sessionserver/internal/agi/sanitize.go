@@ -6,10 +6,10 @@ import (
 	"github.com/errand-dev/errand/sessionserver/agent"
 )
 
-// shown is a message as a client gets to see it. Sanitizing leaves out what
+// Shown is a message as a client gets to see it. Sanitizing leaves out what
 // the vendor documentation names: system messages, internal prompts and images.
 // How a turn ended is never left out.
-func shown(m agent.Message, sanitize bool) (agent.Message, bool) {
+func Shown(m agent.Message, sanitize bool) (agent.Message, bool) {
 	if !sanitize {
 		return m, true
 	}

@@ -59,9 +59,10 @@ func (s *Session) delete(ctx context.Context, o SnapshotOptions, tell func(*Sess
 	}
 	s.halt()
 
+	gone := Terminated{Facts: s.Facts, DeletedAt: time.Now().UTC()}
 	err := s.keep(o, memory)
 	if err == nil {
-		err = s.remove()
+		err = s.remove(gone)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,7 +75,7 @@ func (s *Session) delete(ctx context.Context, o SnapshotOptions, tell func(*Sess
 	}
 	s.deleted = true
 	s.wake()
-	s.engine.forget(s)
+	s.engine.forget(gone)
 	tell(s)
 	return nil
 }
@@ -109,9 +110,9 @@ func (s *Session) halt() {
 
 // remove takes the session off the disk, its journal first: without it the
 // rest is swept away by the next Open.
-func (s *Session) remove() error {
+func (s *Session) remove(gone Terminated) error {
 	if s.engine.ListTerminated {
-		if err := writeFile(s.engine.terminatedPath(s.ID), Terminated{Facts: s.Facts, DeletedAt: time.Now().UTC()}); err != nil {
+		if err := writeFile(s.engine.terminatedPath(s.ID), gone); err != nil {
 			return fmt.Errorf("write note of terminated session: %w", err)
 		}
 	}
@@ -138,12 +139,12 @@ func (s *Session) removeWork() error {
 	return tree.Remove(dir)
 }
 
-func (e *Engine) forget(s *Session) {
+func (e *Engine) forget(gone Terminated) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	delete(e.sessions, s.ID)
+	delete(e.sessions, gone.ID)
 	if e.ListTerminated {
-		e.terminated = append(e.terminated, Terminated{Facts: s.Facts, DeletedAt: time.Now().UTC()})
+		e.terminated = append(e.terminated, gone)
 	}
 }
 

@@ -39,7 +39,10 @@ func (r *run) ask(ctx context.Context, turn *agent.Turn) (outcome agent.Outcome)
 		<-ctx.Done()
 		return agent.Failed(ctx.Err().Error())
 	}
-	worker := s.opened()
+	worker, err := s.opened()
+	if err != nil {
+		return agent.Failed(err.Error())
+	}
 	r.listen(worker)
 	return worker.Run(ctx, turn)
 }

@@ -334,3 +334,28 @@ func TestAnAgentThatDiesWhileItAsksFailsTheTask(t *testing.T) {
 	events := follow(t, s, Status{Phase: Failed})
 	require.Equal(t, []string{"ask", "q?", "It died."}, []string{events[0].Message.Text(), events[1].Message.Text(), events[2].Message.Text()})
 }
+
+// still is an agent with a screen, which counts the workers it opens.
+type still struct{ opened *atomic.Int32 }
+
+func (a still) Open(agent.Session) agent.Worker { a.opened.Add(1); return a }
+func (still) Close()                            {}
+func (still) Run(context.Context, *agent.Turn) agent.Outcome {
+	return agent.Finished("ok")
+}
+func (still) Screenshot(context.Context) (agent.Screenshot, error)   { return agent.Screenshot{}, nil }
+func (still) Navigate(_ context.Context, url string) (string, error) { return url, nil }
+
+func TestADeletedSessionOpensNoWorker(t *testing.T) {
+	a := still{new(atomic.Int32)}
+	e := open(t, t.TempDir(), a)
+	s := create(t, e)
+	_, err := s.Screenshot(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, e.Delete(t.Context(), s.ID, SnapshotOptions{Mode: SnapshotNone}))
+	_, err = s.Screenshot(t.Context())
+	require.ErrorIs(t, err, ErrNotFound)
+	_, err = s.Navigate(t.Context(), "http://a.example/")
+	require.ErrorIs(t, err, ErrNotFound)
+	require.EqualValues(t, 1, a.opened.Load())
+}

@@ -36,14 +36,20 @@ func (s *Session) facts() agent.Session {
 	}
 }
 
-// opened gives the session's worker, a new one if it has none.
-func (s *Session) opened() agent.Worker {
+// opened gives the session's worker, a new one if it has none. A session that
+// is being deleted opens none: nobody would close it.
+func (s *Session) opened() (agent.Worker, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.worker == nil {
+	switch {
+	case s.leaving || s.deleted:
+		return nil, ErrNotFound
+	case s.engine.ctx.Err() != nil:
+		return nil, ErrClosed
+	case s.worker == nil:
 		s.worker = s.agent.Open(s.facts())
 	}
-	return s.worker
+	return s.worker, nil
 }
 
 // dismiss takes the worker from the session, for the caller to close.
@@ -150,21 +156,15 @@ func (s *Session) Navigate(ctx context.Context, url string) (string, error) {
 
 // looked gives the worker as a screen.
 func (s *Session) looked(paused bool) (agent.Screen, error) {
-	if s.leavingNow() {
-		return nil, ErrNotFound
-	}
-	screen, ok := s.opened().(agent.Screen)
+	worker, err := s.opened()
+	screen, ok := worker.(agent.Screen)
 	switch {
+	case err != nil:
+		return nil, err
 	case !ok:
 		return nil, agent.ErrNoScreen
 	case paused:
 		return nil, ErrPaused
 	}
 	return screen, nil
-}
-
-func (s *Session) leavingNow() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.leaving || s.deleted
 }
