@@ -53,7 +53,8 @@ func TestASecondStartFindsTheFirst(t *testing.T) {
 func TestFollowTellsEachStateAndOneAnswerWins(t *testing.T) {
 	c := tasks(t, newHome(t))
 	ctx := longer(t)
-	_, err := c.StartAgentTask(ctx, script("race", `ask Who?; finish "{{answer}}"`))
+	// The agent works on after the answer: a task that is over refuses in other words.
+	_, err := c.StartAgentTask(ctx, script("race", `ask Who?; wait 3s; finish "{{answer}}"`))
 	require.NoError(t, err)
 
 	var answers sync.Once
