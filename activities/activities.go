@@ -33,76 +33,8 @@ type Transcripts interface {
 type Activities struct {
 	Connections Connections
 	Transcripts Transcripts // nil: nothing is kept
-}
-
-// CreateSessionInput says which session to make.
-type CreateSessionInput struct {
-	TaskID             string `json:"task_id"`
-	Connection         string `json:"connection"`
-	Agent              string `json:"agent,omitempty"`
-	RestoreSession     string `json:"restore_session,omitempty"`
-	RestoreDefaultUser string `json:"restore_default_user,omitempty"`
-}
-
-// Session is the session that was made.
-type Session struct {
-	ID      string `json:"id"`
-	ViewURL string `json:"view_url,omitempty"`
-}
-
-// CreateSession makes a session. Run twice, it makes two, of which the
-// workflow knows one; no work starts in the other, and it is found by listing.
-func (a *Activities) CreateSession(ctx context.Context, in CreateSessionInput) (Session, error) {
-	p, err := a.Connections.Provider(in.Connection)
-	if err != nil {
-		return Session{}, convertError(in.Connection, err)
-	}
-	s, err := p.Create(ctx, provider.CreateRequest{
-		Agent:              in.Agent,
-		RestoreSession:     in.RestoreSession,
-		RestoreDefaultUser: in.RestoreDefaultUser,
-		ClientRef:          in.TaskID,
-	})
-	if err != nil {
-		return Session{}, convertError(in.Connection, err)
-	}
-	return Session{ID: s.ID, ViewURL: s.ViewURL}, nil
-}
-
-// SendMessageInput is a message and the watermark that stood before it.
-type SendMessageInput struct {
-	Connection string             `json:"connection"`
-	SessionID  string             `json:"session_id"`
-	Text       string             `json:"text"`
-	StartURL   string             `json:"start_url,omitempty"`
-	After      provider.Watermark `json:"after,omitempty"`
-}
-
-// SendMessageOutput says how the message came to be there.
-type SendMessageOutput struct {
-	Found bool `json:"found,omitempty"` // a former try had delivered it
-}
-
-// SendMessage delivers a message once: it looks for the message behind the
-// watermark before it sends, because a former run may have sent it without
-// living to tell.
-func (a *Activities) SendMessage(ctx context.Context, in SendMessageInput) (SendMessageOutput, error) {
-	p, err := a.Connections.Provider(in.Connection)
-	if err != nil {
-		return SendMessageOutput{}, convertError(in.Connection, err)
-	}
-	m := provider.Message{Text: in.Text, StartURL: in.StartURL}
-	found, err := p.Find(ctx, in.SessionID, m, in.After)
-	if err != nil {
-		return SendMessageOutput{}, convertError(in.Connection, err)
-	}
-	if found {
-		return SendMessageOutput{Found: true}, nil
-	}
-	if err := p.Send(ctx, in.SessionID, m); err != nil {
-		return SendMessageOutput{}, convertError(in.Connection, err)
-	}
-	return SendMessageOutput{}, nil
+	Ledger      Ledger      // nil: what a dead worker created is not found again
+	Temporal    Temporal    // nil: the ledger does not say where its owners are
 }
 
 // SessionInput names one session.
@@ -144,13 +76,18 @@ func (a *Activities) onSession(ctx context.Context, in SessionInput,
 type DeleteSessionInput struct {
 	Connection    string                `json:"connection"`
 	SessionID     string                `json:"session_id"`
+	Ref           string                `json:"ref,omitempty"` // by which the ledger knows it
 	Snapshot      provider.SnapshotMode `json:"snapshot,omitempty"`
 	SaveAsDefault bool                  `json:"save_as_default,omitempty"`
 }
 
 // DeleteSessionOutput says what became of the session.
 type DeleteSessionOutput struct {
-	Found bool `json:"found"` // false: it was gone before this call
+	Found bool `json:"found"` // false: it was gone before this try
+
+	// Doubtful: a former try, whose reply was lost, may have deleted it, and
+	// kept the snapshot or not.
+	Doubtful bool `json:"doubtful,omitempty"`
 }
 
 // DeleteSession deletes the session, with a snapshot if asked. A session that
@@ -160,11 +97,34 @@ func (a *Activities) DeleteSession(ctx context.Context, in DeleteSessionInput) (
 	if err != nil {
 		return DeleteSessionOutput{}, convertError(in.Connection, err)
 	}
+	before := past(ctx, FateNone)
 	d, err := p.Delete(ctx, in.SessionID, provider.DeleteRequest{Snapshot: in.Snapshot, SaveAsDefault: in.SaveAsDefault})
-	if err != nil {
-		return DeleteSessionOutput{}, convertError(in.Connection, err)
+	fate := fateOf(err)
+	if fate == FateNone {
+		fate = before // an earlier try may still be why the next finds nothing
 	}
-	return DeleteSessionOutput{Found: d.Found}, nil
+	note(ctx, fate)
+	if err != nil {
+		return DeleteSessionOutput{}, withFate(convertError(in.Connection, err), fate)
+	}
+	a.strike(ctx, in)
+	return DeleteSessionOutput{Found: d.Found, Doubtful: !d.Found && before != FateNone}, nil
+}
+
+// strike removes a session that is gone from the ledger.
+func (a *Activities) strike(ctx context.Context, in DeleteSessionInput) {
+	if in.Ref == "" {
+		return
+	}
+	tries, err := a.ledger().Tries(ctx, in.Connection, in.Ref)
+	if err != nil {
+		activity.GetLogger(ctx).Warn("session not struck from the ledger", "session", in.SessionID, "error", err)
+	}
+	for _, e := range tries {
+		if e.SessionID == in.SessionID {
+			a.forget(ctx, e)
+		}
+	}
 }
 
 // AwaitTurnInput names the turn to wait for.
@@ -172,10 +132,19 @@ type AwaitTurnInput struct {
 	TaskID       string             `json:"task_id"`
 	Connection   string             `json:"connection"`
 	SessionID    string             `json:"session_id"`
-	After        provider.Watermark `json:"after,omitempty"` // only what is newer counts
-	Deadline     time.Time          `json:"deadline"`        // of the turn
+	After        provider.Watermark `json:"after,omitempty"`        // only what is newer counts
+	Message      *Message           `json:"message,omitempty"`      // that opens the turn; nil: it is there already
+	TurnTimeout  time.Duration      `json:"turn_timeout,omitempty"` // from when the message is there; 0: only the deadline counts
+	Deadline     time.Time          `json:"deadline,omitzero"`      // of turn and task; zero: none
 	StallTimeout time.Duration      `json:"stall_timeout,omitempty"`
 	ResultSchema json.RawMessage    `json:"result_schema,omitempty"` // JSON Schema of the result; none: anything goes
+}
+
+// Message is a message that opens a turn.
+type Message struct {
+	Text     string `json:"text"`
+	StartURL string `json:"start_url,omitempty"`
+	Before   Fate   `json:"before,omitempty"` // of a try that was made in another activity
 }
 
 // Turn is how a turn ended.
@@ -186,9 +155,11 @@ type Turn struct {
 	Cursor  provider.Watermark   `json:"cursor"`           // behind all that the turn said
 }
 
-// AwaitTurn waits until the agent has finished, asks or has failed. It only
-// reads, so running it again is harmless; the heartbeat carries the cursor
-// from which the next run reads on.
+// AwaitTurn sends the message that opens a turn, if it is not there yet, and
+// waits until the agent has finished, asks or has failed. The message and its
+// watermark stand in history before; see deliver for what makes a second run
+// harmless. Waiting only reads: the heartbeat carries the cursor from which the
+// next run reads on.
 func (a *Activities) AwaitTurn(ctx context.Context, in AwaitTurnInput) (Turn, error) {
 	p, err := a.Connections.Provider(in.Connection)
 	if err != nil {

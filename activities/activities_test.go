@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -25,9 +24,9 @@ func TestASessionIsMadeAndDeleted(t *testing.T) {
 	require.NotEmpty(t, s.ViewURL)
 	all, err := p.Sessions(t.Context())
 	require.NoError(t, err)
-	require.Len(t, all, 1)
-	require.Equal(t, s.ID, all[0].ID)
-	require.Equal(t, "script", all[0].Agent, "the agent of the connection")
+	require.Len(t, all.Sessions, 1)
+	require.Equal(t, s.ID, all.Sessions[0].ID)
+	require.Equal(t, "script", all.Sessions[0].Agent, "the agent of the connection")
 
 	deletion := DeleteSessionInput{Connection: connection, SessionID: s.ID, Snapshot: provider.SnapshotFilesystem, SaveAsDefault: true}
 	first, err := perform[DeleteSessionOutput](t, env, acts.DeleteSession, deletion)
@@ -62,7 +61,8 @@ func TestCreateSessionHandsOnWhatToRestore(t *testing.T) {
 		TaskID: "t-1", Connection: connection, Agent: "agi-0", RestoreSession: "s-0", RestoreDefaultUser: "u-0",
 	})
 	require.NoError(t, err)
-	require.Equal(t, Session{ID: "s-1", ViewURL: "https://vnc.example/1"}, s)
+	require.Equal(t, Session{ID: "s-1", ViewURL: "https://vnc.example/1", Ref: s.Ref}, s)
+	require.NotEmpty(t, s.Ref)
 	require.Equal(t, http.MethodPost, got.method)
 	require.JSONEq(t, `{"agent_name":"agi-0","restore_from_session_id":"s-0","restore_default_environment_from_user_id":"u-0"}`, got.body)
 }
@@ -74,71 +74,6 @@ func TestDeleteSessionHandsOnWhatToKeep(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, request{method: http.MethodDelete, target: "/v1/sessions/s-1?save_as_default=true&save_snapshot_mode=memory"}, *got)
-}
-
-func TestAMessageIsSentOnceHoweverOftenTheActivityRuns(t *testing.T) {
-	for name, test := range map[string]struct {
-		first     func(http.ResponseWriter, *http.Request, http.Handler) // answers the first POST
-		foundThen bool
-	}{
-		"the reply is lost": {
-			first: func(_ http.ResponseWriter, r *http.Request, vendor http.Handler) {
-				vendor.ServeHTTP(httptest.NewRecorder(), r)
-				panic(http.ErrAbortHandler) // cuts the connection
-			},
-			foundThen: true,
-		},
-		"the reply is an error after the effect": {
-			first: func(w http.ResponseWriter, r *http.Request, vendor http.Handler) {
-				vendor.ServeHTTP(httptest.NewRecorder(), r)
-				http.Error(w, "gateway timeout", http.StatusGatewayTimeout)
-			},
-			foundThen: true,
-		},
-		"the reply is an error before the effect": {
-			first: func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
-				http.Error(w, "overloaded", http.StatusServiceUnavailable)
-			},
-		},
-		"the message was not queued": {
-			first: func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
-				fmt.Fprint(w, `{"success":false,"message":"queue is full"}`)
-			},
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var posts atomic.Int32
-			p := localVendor(t, func(w http.ResponseWriter, r *http.Request, vendor http.Handler) {
-				if strings.HasSuffix(r.URL.Path, "/message") && posts.Add(1) == 1 {
-					test.first(w, r, vendor)
-					return
-				}
-				vendor.ServeHTTP(w, r)
-			})
-			session := newSession(t, p, "")
-			env := environment(activitiesOn(p))
-			in := SendMessageInput{Connection: connection, SessionID: session, Text: "think a; wait 1h", StartURL: "https://shop.example/p/42"}
-
-			_, err := perform[SendMessageOutput](t, env, acts.SendMessage, in)
-			requireType(t, err, ErrTypeUnavailable, true)
-			for range 2 {
-				out, err := perform[SendMessageOutput](t, env, acts.SendMessage, in)
-				require.NoError(t, err)
-				require.Equal(t, test.foundThen, out.Found)
-				test.foundThen = true // whatever the second run did, the third has nothing to do
-			}
-
-			progress, err := p.Read(t.Context(), session, "")
-			require.NoError(t, err)
-			var users []string
-			for _, e := range progress.Entries {
-				if e.Type == provider.EntryUser {
-					users = append(users, e.Text)
-				}
-			}
-			require.Equal(t, []string{in.Text}, users)
-		})
-	}
 }
 
 func TestTheSameAnswerTwiceIsTwoMessages(t *testing.T) {

@@ -38,6 +38,8 @@ const (
 type turnProgress struct {
 	Cursor       provider.Watermark `json:"cursor"`
 	LastProgress time.Time          `json:"last_progress"`
+	SentAt       time.Time          `json:"sent_at,omitzero"` // when the message was known to be there
+	Note         tryNote            `json:"note,omitzero"`    // about its send
 }
 
 // turnWatch is the state of one AwaitTurn.
@@ -46,6 +48,7 @@ type turnWatch struct {
 	in AwaitTurnInput
 
 	turnProgress
+	deadline    time.Time      // of the turn
 	lastEntry   string         // id of the newest entry read; empty: none yet
 	state       provider.State // empty: not read yet
 	idleSince   time.Time      // zero while the session is not idle
@@ -68,13 +71,18 @@ func newTurnWatch(ctx context.Context, a *Activities, in AwaitTurnInput) *turnWa
 	return w
 }
 
-// run reads until the turn has ended. The stream only says when to read.
+// run sends what is to be sent and reads until the turn has ended. The stream
+// only says when to read.
 func (w *turnWatch) run(ctx context.Context, p provider.Provider) (Turn, error) {
 	activityCtx := ctx
-	ctx, cancel := context.WithDeadlineCause(ctx, w.in.Deadline, errTurnTimeout)
+	w.beatEvery = heartbeatInterval(ctx)
+	if err := w.deliver(ctx, p); err != nil {
+		return Turn{}, err
+	}
+	w.setDeadline()
+	ctx, cancel := context.WithDeadlineCause(ctx, w.deadline, errTurnTimeout)
 	defer cancel()
 
-	w.beatEvery = heartbeatInterval(ctx)
 	beat := time.NewTicker(w.beatEvery)
 	defer beat.Stop()
 
@@ -111,6 +119,20 @@ func (w *turnWatch) run(ctx context.Context, p provider.Provider) (Turn, error) 
 
 var errTurnTimeout = errors.New("turn deadline")
 
+// setDeadline says when the turn must have ended.
+func (w *turnWatch) setDeadline() {
+	w.deadline = w.in.Deadline
+	if w.in.TurnTimeout <= 0 {
+		return
+	}
+	if w.SentAt.IsZero() { // it was there before this activity began
+		w.SentAt = time.Now().UTC()
+	}
+	if end := w.SentAt.Add(w.in.TurnTimeout); w.deadline.IsZero() || end.Before(w.deadline) {
+		w.deadline = end
+	}
+}
+
 // ended is the end of a wait, in the caller's words if the deadline was it.
 func (w *turnWatch) ended(ctx context.Context, turn *Turn, err error) (Turn, error) {
 	switch {
@@ -118,7 +140,7 @@ func (w *turnWatch) ended(ctx context.Context, turn *Turn, err error) (Turn, err
 		return *turn, nil
 	case errors.Is(context.Cause(ctx), errTurnTimeout):
 		return Turn{}, finalError(ErrTypeTurnTimeout, fmt.Sprintf(
-			"the agent had not finished its turn by %s", w.in.Deadline.UTC().Format(time.RFC3339)))
+			"the agent had not finished its turn by %s", w.deadline.UTC().Format(time.RFC3339)))
 	default:
 		return Turn{}, err
 	}
@@ -217,6 +239,10 @@ func (w *turnWatch) advance(p provider.Progress, now time.Time) {
 
 // stuck says why waiting on makes no sense, if it does not.
 func (w *turnWatch) stuck(p provider.Progress, now time.Time) error {
+	if p.State == provider.StateGone {
+		return finalError(ErrTypeSessionGone, fmt.Sprintf(
+			"the session was ended (%s) by its vendor or by someone else", p.RawState))
+	}
 	if !w.idleSince.IsZero() && now.Sub(w.idleSince) > idleGrace {
 		return finalError(ErrTypeNoOutcome, fmt.Sprintf(
 			"the agent stopped (%s) without a result, a question or an error: it may have been cancelled from elsewhere", p.RawState))

@@ -103,7 +103,7 @@ func TestAWaitEndsInTime(t *testing.T) {
 		},
 		"gone without a word": {
 			script:  []moment{{state: provider.StateGone}},
-			errType: ErrTypeNoOutcome, message: "the agent stopped (gone)", at: 2 * minute, later: 3 * second,
+			errType: ErrTypeSessionGone, message: "the session was ended (gone)", later: 3 * second,
 		},
 		"at rest, and then at work": {
 			script: []moment{

@@ -27,6 +27,7 @@ const (
 	ErrTypeNoOutcome         = "NoOutcome"         // the agent stopped without result, question or error
 	ErrTypeResultMismatch    = "ResultMismatch"    // the result does not fit the result schema
 	ErrTypeResultTooLarge    = "ResultTooLarge"    // the result does not fit into a workflow's history
+	ErrTypeAmbiguousSend     = "AmbiguousSend"     // whether a message has arrived cannot be told
 	ErrTypeWorkerStopping    = "WorkerStopping"    // the worker is going away; tried again by another
 )
 

@@ -24,6 +24,7 @@ const (
 	connection = "shop"
 	patient    = 20 * time.Second
 	pollEvery  = 5 * time.Millisecond
+	settleTime = 100 * time.Millisecond
 )
 
 // only is the one connection that there is.
@@ -71,7 +72,7 @@ func requireType(t *testing.T, err error, errType string, retryable bool) *tempo
 // vendorAt is the vendor at that address.
 func vendorAt(t *testing.T, baseURL string) provider.Provider {
 	t.Helper()
-	p, err := provider.New(provider.Connection{Name: connection, Provider: "agi", BaseURL: baseURL, Agent: "script"})
+	p, err := provider.New(provider.Connection{Name: connection, Provider: "agi", BaseURL: baseURL, Agent: "script", SettleTime: settleTime})
 	require.NoError(t, err)
 	return p
 }

@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"strconv"
@@ -127,11 +128,20 @@ type host struct {
 	worker.Options
 	heartbeatTimeout time.Duration // zero: none
 	details          *turnProgress // of the attempt before
+	attempt          int32         // zero: the first
 	stop             chan struct{} // closed: the worker is stopping
 	transcripts      Transcripts
 
 	began time.Time
 	beats []beat
+}
+
+// left is what the attempt leaves to the next.
+func (h *host) left() turnProgress {
+	if len(h.beats) == 0 {
+		return turnProgress{}
+	}
+	return h.beats[len(h.beats)-1].turnProgress
 }
 
 type beat struct {
@@ -140,7 +150,7 @@ type beat struct {
 }
 
 // await runs AwaitTurn against a play until it ends, and tells when that was.
-func (h *host) await(t *testing.T, p *played, in AwaitTurnInput) (Turn, time.Duration, error) {
+func (h *host) await(t *testing.T, p provider.Provider, in AwaitTurnInput) (Turn, time.Duration, error) {
 	t.Helper()
 	h.began = time.Now()
 	env := environment(&Activities{Connections: only{p}, Transcripts: h.transcripts})
@@ -152,7 +162,7 @@ func (h *host) await(t *testing.T, p *played, in AwaitTurnInput) (Turn, time.Dur
 	if h.stop != nil {
 		env.SetWorkerStopChannel(h.stop)
 	}
-	in.TaskID, in.Connection, in.SessionID = "t-1", connection, "s-1"
+	in.TaskID, in.Connection, in.SessionID = "t-1", connection, cmp.Or(in.SessionID, "s-1")
 	if in.Deadline.IsZero() {
 		in.Deadline = h.began.Add(9 * time.Minute) // before the environment's own, of ten
 	}
@@ -182,6 +192,7 @@ func (i *hostInterceptor) Init(outbound interceptor.ActivityOutboundInterceptor)
 func (i *hostInterceptor) GetInfo(ctx context.Context) activity.Info {
 	info := i.ActivityOutboundInterceptorBase.GetInfo(ctx)
 	info.HeartbeatTimeout = i.host.heartbeatTimeout
+	info.Attempt = max(info.Attempt, i.host.attempt)
 	return info
 }
 

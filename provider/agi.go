@@ -13,22 +13,26 @@ import (
 )
 
 // agiProvider adapts the AGI Agent Sessions API. Its watermark is a message id
-// in decimal. The vendor documents polling each 1 to 3 seconds.
+// in decimal. The vendor documents polling each 1 to 3 seconds, and advises to
+// wait 30 seconds for an answer: what takes longer is not to be expected.
 type agiProvider struct {
 	client *agi.Client
 	agent  string // agent_name where a task names none
+	settle time.Duration
 }
 
+const agiSettleTime = 30 * time.Second
+
 // NewAGI returns a provider on that client; agent is the agent_name for tasks
-// that name none.
-func NewAGI(client *agi.Client, agent string) Provider {
-	return &agiProvider{client: client, agent: agent}
+// that name none, settle its SettleTime, 0 for what the vendor's advice says.
+func NewAGI(client *agi.Client, agent string, settle time.Duration) Provider {
+	return &agiProvider{client: client, agent: agent, settle: cmp.Or(settle, agiSettleTime)}
 }
 
 func (p *agiProvider) Capabilities() Capabilities {
 	return Capabilities{
 		Stream: true, Pause: true, Cancel: true, Delete: true, Snapshot: true,
-		PollInterval: 2 * time.Second,
+		PollInterval: 2 * time.Second, SettleTime: p.settle,
 	}
 }
 
@@ -44,16 +48,16 @@ func (p *agiProvider) Create(ctx context.Context, in CreateRequest) (Session, er
 	return agiSession(s), nil
 }
 
-func (p *agiProvider) Sessions(ctx context.Context) ([]Session, error) {
+func (p *agiProvider) Sessions(ctx context.Context) (Listing, error) {
 	list, err := p.client.ListSessions(ctx)
 	if err != nil {
-		return nil, fromClient("list sessions", err)
+		return Listing{}, fromClient("list sessions", err)
 	}
-	sessions := make([]Session, len(list))
-	for i, s := range list {
+	sessions := make([]Session, len(list.Sessions))
+	for i, s := range list.Sessions {
 		sessions[i] = agiSession(s)
 	}
-	return sessions, nil
+	return Listing{Sessions: sessions, At: list.Date}, nil
 }
 
 func (p *agiProvider) Send(ctx context.Context, sessionID string, m Message) error {
@@ -76,16 +80,17 @@ func agiNoSuccess(op, message string) error {
 // Find asks for unsanitised messages, because the vendor does not say whether
 // a user's messages survive sanitising. Where none is kept, an agent at work
 // behind the watermark is the proof: one that was idle there works only on a
-// message.
-func (p *agiProvider) Find(ctx context.Context, sessionID string, m Message, after Watermark) (bool, error) {
+// message. Two things prove nothing: an agent that runs and has said nothing,
+// and words behind the watermark in a session at rest, which may be late ones.
+func (p *agiProvider) Find(ctx context.Context, sessionID string, m Message, after Watermark) (Arrival, error) {
 	afterID, err := agiMessageID(after)
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	unsanitised := false
 	list, err := p.client.Messages(ctx, sessionID, agi.MessagesOptions{AfterID: afterID, Sanitize: &unsanitised})
 	if err != nil {
-		return false, fromClient("look for message", err)
+		return "", fromClient("look for message", err)
 	}
 	var worked, kept bool
 	for _, got := range list.Messages {
@@ -93,14 +98,22 @@ func (p *agiProvider) Find(ctx context.Context, sessionID string, m Message, aft
 		case got.ID <= afterID:
 		case got.Type == agi.MessageUser:
 			if got.Text() == m.Text {
-				return true, nil
+				return Arrived, nil
 			}
 			kept = true // someone else's, so ours would be too
 		case got.Type != agi.MessageLog:
 			worked = true
 		}
 	}
-	return worked && !kept && list.Status == agi.ExecutionRunning, nil
+	running := list.Status == agi.ExecutionRunning
+	switch {
+	case kept || (!worked && !running):
+		return Missing, nil
+	case worked && running:
+		return Arrived, nil
+	default:
+		return Doubtful, nil
+	}
 }
 
 func (p *agiProvider) Read(ctx context.Context, sessionID string, after Watermark) (Progress, error) {

@@ -43,7 +43,10 @@ func TestEachCallIsOneRequestInTheVendorsWords(t *testing.T) {
 			call:   func(p Provider) (any, error) { return p.Sessions(t.Context()) },
 			sent:   "GET /v1/sessions",
 			answer: `[` + session + `,{"session_id":"b","status":"asleep"}]`,
-			want:   []Session{want, {ID: "b", State: StateUnknown, RawState: "asleep"}},
+			want: Listing{
+				Sessions: []Session{want, {ID: "b", State: StateUnknown, RawState: "asleep"}},
+				At:       time.Date(2026, 1, 15, 9, 45, 0, 0, time.UTC),
+			},
 		},
 		"send": {
 			call: func(p Provider) (any, error) {
@@ -107,6 +110,7 @@ func TestEachCallIsOneRequestInTheVendorsWords(t *testing.T) {
 				sent = append(sent, r.Method+" "+r.URL.RequestURI())
 				keys = append(keys, r.Header.Get("Authorization"))
 				bodies = append(bodies, string(body))
+				w.Header().Set("Date", "Thu, 15 Jan 2026 09:45:00 GMT")
 				fmt.Fprint(w, test.answer)
 			})
 			got, err := test.call(p)

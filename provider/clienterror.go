@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"errors"
+	"net/http"
 
 	"github.com/errand-dev/errand/apiclient/agi"
 )
@@ -29,15 +30,16 @@ func fromClient(op string, err error) error {
 			Message:    answer.Message,
 			RetryAfter: answer.RetryAfter,
 			Ambiguous:  answer.StatusCode >= 500,
+			Pending:    answer.StatusCode == http.StatusBadGateway || answer.StatusCode == http.StatusGatewayTimeout,
 			Err:        err,
 		}
 	case errors.As(err, &body):
 		return &Error{Kind: ErrorUnavailable, Op: op, Status: body.StatusCode, Message: body.Error(), Ambiguous: true, Err: err}
 	case errors.As(err, &transport):
-		return &Error{Kind: ErrorUnavailable, Op: op, Message: transport.Error(), Ambiguous: transport.Sent, Err: err}
+		return &Error{Kind: ErrorUnavailable, Op: op, Message: transport.Error(), Ambiguous: transport.Sent, Pending: transport.Sent, Err: err}
 	case errors.Is(err, agi.ErrInvalidRequest):
 		return &Error{Kind: ErrorInvalid, Op: op, Message: err.Error(), Err: err}
 	default:
-		return &Error{Kind: ErrorUnavailable, Op: op, Message: err.Error(), Ambiguous: true, Err: err}
+		return &Error{Kind: ErrorUnavailable, Op: op, Message: err.Error(), Ambiguous: true, Pending: true, Err: err}
 	}
 }

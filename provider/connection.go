@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/time/rate"
 
@@ -22,6 +23,10 @@ type Connection struct {
 	Agent             string  // for tasks that name none; empty: the vendor's default
 	RequestsPerSecond float64 // to the vendor, of this process; 0: unlimited
 	MaxSessions       int     // at once, whoever made them; 0: unlimited
+
+	// SettleTime replaces the vendor's Capabilities.SettleTime where it is known
+	// better; 0: it is not.
+	SettleTime time.Duration
 }
 
 // Secret is a string that prints as nothing worth stealing.
@@ -46,7 +51,7 @@ func New(c Connection) (Provider, error) {
 		if err != nil {
 			return nil, fmt.Errorf("connection %q: %w", c.Name, err)
 		}
-		return NewAGI(client, c.Agent), nil
+		return NewAGI(client, c.Agent, c.SettleTime), nil
 	default:
 		return nil, fmt.Errorf("connection %q: unknown provider %q: choose %s", c.Name, c.Provider, strings.Join(Names(), " or "))
 	}

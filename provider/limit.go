@@ -33,12 +33,12 @@ func (p *limited) Create(ctx context.Context, in CreateRequest) (Session, error)
 func (p *limited) reserve(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	sessions, err := p.Sessions(ctx)
+	list, err := p.Sessions(ctx)
 	if err != nil {
 		return err
 	}
 	open := p.creating
-	for _, s := range sessions {
+	for _, s := range list.Sessions {
 		if s.State != StateGone {
 			open++
 		}

@@ -26,10 +26,10 @@ func (c *counted) Create(context.Context, CreateRequest) (Session, error) {
 	return c.sessions[len(c.sessions)-1], nil
 }
 
-func (c *counted) Sessions(context.Context) ([]Session, error) {
+func (c *counted) Sessions(context.Context) (Listing, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return append([]Session(nil), c.sessions...), nil
+	return Listing{Sessions: append([]Session(nil), c.sessions...)}, nil
 }
 
 func TestAConnectionKeepsToItsNumberOfSessions(t *testing.T) {

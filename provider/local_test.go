@@ -2,6 +2,7 @@ package provider
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -32,11 +33,11 @@ func TestASessionFromItsCreationToItsSnapshot(t *testing.T) {
 	goal := Message{Text: `think looking; ask Which size?; finish {"size":"{{answer}}"}`}
 	found, err := p.Find(ctx, s.ID, goal, "")
 	require.NoError(t, err)
-	require.False(t, found)
+	require.Equal(t, Missing, found)
 	require.NoError(t, p.Send(ctx, s.ID, goal))
 	found, err = p.Find(ctx, s.ID, goal, "")
 	require.NoError(t, err)
-	require.True(t, found)
+	require.Equal(t, Arrived, found)
 
 	asked := readUntil(t, p, s.ID, "", ended)
 	require.Equal(t, OutcomeQuestion, asked.Outcome.Kind)
@@ -49,11 +50,11 @@ func TestASessionFromItsCreationToItsSnapshot(t *testing.T) {
 	answer := Message{Text: "XL"}
 	found, err = p.Find(ctx, s.ID, answer, asked.Cursor)
 	require.NoError(t, err)
-	require.False(t, found)
+	require.Equal(t, Missing, found)
 	require.NoError(t, p.Send(ctx, s.ID, answer))
 	found, err = p.Find(ctx, s.ID, answer, asked.Cursor)
 	require.NoError(t, err)
-	require.True(t, found)
+	require.Equal(t, Arrived, found)
 
 	done := readUntil(t, p, s.ID, asked.Cursor, ended)
 	require.Equal(t, OutcomeFinished, done.Outcome.Kind)
@@ -69,8 +70,9 @@ func TestASessionFromItsCreationToItsSnapshot(t *testing.T) {
 
 	all, err := p.Sessions(ctx)
 	require.NoError(t, err)
-	require.Len(t, all, 1)
-	require.Equal(t, s.ID, all[0].ID)
+	require.Len(t, all.Sessions, 1)
+	require.Equal(t, s.ID, all.Sessions[0].ID)
+	require.WithinDuration(t, time.Now(), all.At, time.Minute)
 
 	deletion, err := p.Delete(ctx, s.ID, DeleteRequest{Snapshot: SnapshotFilesystem, SaveAsDefault: true})
 	require.NoError(t, err)

@@ -26,16 +26,17 @@ type Provider interface {
 	// Create makes a session. No work starts before the first Send.
 	Create(ctx context.Context, in CreateRequest) (Session, error)
 
-	// Sessions lists the sessions that the vendor still knows.
-	Sessions(ctx context.Context) ([]Session, error)
+	// Sessions lists the sessions that the vendor still knows, all of them or
+	// none: a list that may be incomplete is an error.
+	Sessions(ctx context.Context) (Listing, error)
 
 	// Send gives the session a message: a goal, an answer or a follow-up.
 	// It does not look whether the message is there already; see Find.
 	Send(ctx context.Context, sessionID string, m Message) error
 
-	// Find reports whether m has reached the session after the watermark.
-	// It is what makes a repeated send harmless.
-	Find(ctx context.Context, sessionID string, m Message, after Watermark) (bool, error)
+	// Find reports whether m has reached the session after the watermark, as
+	// far as the session says now. It is what makes a repeated send harmless.
+	Find(ctx context.Context, sessionID string, m Message, after Watermark) (Arrival, error)
 
 	// Read returns what the session said after the watermark, and the outcome
 	// of the turn if that is among it. Reading twice is harmless.
@@ -68,6 +69,9 @@ type Capabilities struct {
 	ClientRef bool // Create carries CreateRequest.ClientRef to where Sessions shows it
 
 	PollInterval time.Duration // how often to read while there is no stream
+
+	// SettleTime is how long after a lost reply its call may still take effect.
+	SettleTime time.Duration
 }
 
 // Watermark is the vendor's own cursor into a session (message id, event id,
@@ -90,10 +94,28 @@ type Session struct {
 	ID        string
 	Agent     string
 	State     State
-	RawState  string // the vendor's own word
-	ViewURL   string // where a person can watch it; may be empty
-	CreatedAt time.Time
+	RawState  string    // the vendor's own word
+	ViewURL   string    // where a person can watch it; may be empty
+	CreatedAt time.Time // by the vendor's clock; zero if it does not say
+	ClientRef string    // of its create, where the vendor carries one
 }
+
+// Listing is all sessions of an account at one moment.
+type Listing struct {
+	Sessions []Session
+	At       time.Time // by the vendor's clock; zero if it does not say
+}
+
+// Arrival says whether a message has reached its session.
+type Arrival string
+
+// The arrivals. Missing is what the session says now: a request that is still
+// under way may change it.
+const (
+	Arrived  Arrival = "arrived"
+	Missing  Arrival = "missing"
+	Doubtful Arrival = "doubtful" // the session does not tell
+)
 
 // Message is one message from us to the session.
 type Message struct {

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
@@ -104,23 +105,36 @@ func (c *Client) StartAgentTask(ctx context.Context, in workflows.AgentTaskInput
 
 // Answer answers the open question of a task. It returns once the answer is
 // part of the task's history; a [*RefusedError] says why it was not accepted.
+// Where the way to the server breaks it asks again, and so may the caller, with
+// the same AnswerInput.ID: the answer is accepted once, whatever happens.
 func (c *Client) Answer(ctx context.Context, taskID string, in workflows.AnswerInput) (workflows.Answer, error) {
+	in.ID = cmp.Or(in.ID, uuid.NewString())
+	ctx, cancel := context.WithTimeout(ctx, messageTimeout)
+	defer cancel()
 	var accepted workflows.Answer
-	err := c.update(ctx, taskID, workflows.UpdateAnswer, &accepted, in)
-	return accepted, err
+	var trouble absence
+	for {
+		err := c.update(ctx, taskID, message{name: workflows.UpdateAnswer, id: workflows.AnswerUpdateID(in), args: []any{in}}, &accepted)
+		if !isAway(err) || ctx.Err() != nil {
+			return accepted, err
+		}
+		if err := trouble.bear(ctx, err); err != nil {
+			return accepted, err
+		}
+	}
 }
 
 // Pause stops the agent of a task where it is.
 func (c *Client) Pause(ctx context.Context, taskID string) (workflows.Status, error) {
 	var status workflows.Status
-	err := c.update(ctx, taskID, workflows.UpdatePause, &status)
+	err := c.update(ctx, taskID, message{name: workflows.UpdatePause}, &status)
 	return status, err
 }
 
 // Resume lets the agent of a paused task go on.
 func (c *Client) Resume(ctx context.Context, taskID string) (workflows.Status, error) {
 	var status workflows.Status
-	err := c.update(ctx, taskID, workflows.UpdateResume, &status)
+	err := c.update(ctx, taskID, message{name: workflows.UpdateResume}, &status)
 	return status, err
 }
 
@@ -130,13 +144,21 @@ func (c *Client) Cancel(ctx context.Context, taskID string) error {
 	return explain(c.temporal.CancelWorkflow(ctx, workflows.AgentTaskWorkflowID(taskID), ""))
 }
 
-func (c *Client) update(ctx context.Context, taskID, name string, out any, args ...any) error {
+// message is an update of a task.
+type message struct {
+	name string
+	id   string // empty: a new one
+	args []any
+}
+
+func (c *Client) update(ctx context.Context, taskID string, m message, out any) error {
 	ctx, cancel := context.WithTimeout(ctx, messageTimeout)
 	defer cancel()
 	handle, err := c.temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
+		UpdateID:     m.id,
 		WorkflowID:   workflows.AgentTaskWorkflowID(taskID),
-		UpdateName:   name,
-		Args:         args,
+		UpdateName:   m.name,
+		Args:         m.args,
 		WaitForStage: client.WorkflowUpdateStageCompleted,
 	})
 	if err == nil {

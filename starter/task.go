@@ -36,6 +36,8 @@ type AgentTask struct {
 	Answers         []workflows.Answer       `json:"answers"`
 	Result          json.RawMessage          `json:"result"`
 	Snapshot        *workflows.SavedSnapshot `json:"snapshot"`
+	SnapshotError   string                   `json:"snapshot_error,omitempty"` // why the snapshot asked for is null
+	Restarts        []workflows.Restart      `json:"restarts,omitempty"`
 	Error           *workflows.TaskError     `json:"error"`
 
 	History    History    `json:"history"`
@@ -188,6 +190,7 @@ func (t *AgentTask) fill(r workflows.AgentTaskResult) {
 	t.Status = r.Status
 	t.Session, t.SessionsCreated, t.Turns = r.Session, r.SessionsCreated, r.Turns
 	t.Question, t.Answers, t.Result, t.Snapshot, t.Error = r.Question, r.Answers, r.Result, r.Snapshot, r.Error
+	t.SnapshotError, t.Restarts = r.SnapshotError, r.Restarts
 	t.StartedAt = r.StartedAt
 	if r.FinishedAt != nil {
 		t.FinishedAt = r.FinishedAt

@@ -17,6 +17,7 @@ type Config struct {
 	Client      client.Client          // to Temporal; stays the caller's to close
 	Connections activities.Connections // the vendors that tasks can name
 	Transcripts activities.Transcripts // nil: what sessions say is not kept
+	Ledger      activities.Ledger      // shared by all workers of a connection; nil: orphans are found on exclusive connections alone
 
 	// OnFatalError is told why the worker has stopped by itself; nil: nobody is.
 	OnFatalError func(error)
@@ -38,7 +39,12 @@ func New(c Config) worker.Worker {
 		WorkerStopTimeout:                  stopTimeout,
 		OnFatalError:                       c.OnFatalError,
 	})
-	Register(w, &activities.Activities{Connections: c.Connections, Transcripts: c.Transcripts})
+	Register(w, &activities.Activities{
+		Connections: c.Connections,
+		Transcripts: c.Transcripts,
+		Ledger:      c.Ledger,
+		Temporal:    &server{client: c.Client},
+	})
 	return w
 }
 
@@ -52,4 +58,5 @@ func Register(r worker.Registry, a *activities.Activities) {
 // RegisterWorkflows makes all workflows known, to a replayer for example.
 func RegisterWorkflows(r interface{ RegisterWorkflow(workflow any) }) {
 	r.RegisterWorkflow(workflows.AgentTask)
+	r.RegisterWorkflow(workflows.Reaper)
 }

@@ -31,7 +31,7 @@ func (t *agentTask) run(ctx workflow.Context) (AgentTaskResult, error) {
 		if step == nil {
 			return t.finish(ctx, nil)
 		}
-		if err := step(ctx); err != nil {
+		if err := step(ctx); err != nil && !t.startAgain(ctx, err) {
 			return t.finish(ctx, err)
 		}
 		if t.historyIsLong(ctx) {
@@ -47,12 +47,12 @@ func (t *agentTask) next() func(workflow.Context) error {
 		return t.hold
 	case t.s.Session == nil:
 		return t.createSession
-	case t.s.Outbox != nil:
-		return t.sendMessage
-	case t.s.TurnOpen:
-		return t.awaitTurn
 	case t.s.Question != nil:
 		return t.awaitAnswer
+	case t.s.TurnOpen:
+		return t.awaitTurn
+	case t.s.Outbox != nil:
+		return t.openTurn
 	case t.s.FollowUpsSent < len(t.in.FollowUps):
 		return t.followUp
 	default:

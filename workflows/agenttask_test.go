@@ -19,7 +19,7 @@ func TestATaskThatFinishesDeletesItsSession(t *testing.T) {
 
 	require.NoError(t, err)
 	require.Equal(t, []string{"create", "send Report the price", "delete"}, s.calls)
-	require.Equal(t, "https://shop.example/p", s.sent[0].StartURL)
+	require.Equal(t, "https://shop.example/p", s.waits[0].Message.StartURL)
 	require.Equal(t, StatusCompleted, result.Status)
 	require.JSONEq(t, `{"price":"19.50"}`, string(result.Result))
 	require.Equal(t, &Session{ID: "s-1", ViewURL: "https://vendor.example/s-1", Deleted: true}, result.Session)
@@ -50,7 +50,6 @@ func TestAQuestionWaitsForAPersonAndGoesOnWithTheAnswer(t *testing.T) {
 	require.Nil(t, before.Question.Deadline)
 	answer.requireTaken(t)
 	require.Equal(t, []string{"create", "send Report the price", "send M", "delete"}, s.calls)
-	require.Equal(t, provider.Watermark("3"), s.sent[1].After, "the answer is looked for behind the question")
 	require.Equal(t, provider.Watermark("3"), s.waits[1].After, "an old outcome must not end the new turn")
 	require.Equal(t, []Status{StatusWaiting, StatusRunning}, s.listed)
 	require.Equal(t, 2, result.Turns)
@@ -176,6 +175,7 @@ func TestTheTasksDeadlineCountsWhereverItIs(t *testing.T) {
 		result, err := s.run(in)
 		requireType(t, err, ErrTypeTaskTimeout)
 		require.Equal(t, result.StartedAt.Add(time.Hour), s.waits[0].Deadline)
+		require.Equal(t, DefaultTurnTimeout, s.waits[0].TurnTimeout)
 		require.Equal(t, []string{"create", "send Report the price", "cancel", "delete"}, s.calls)
 	})
 	t.Run("while paused", func(t *testing.T) {
@@ -276,7 +276,7 @@ func TestFollowUpsGoIntoTheSameSessionOneAfterTheOther(t *testing.T) {
 
 	require.NoError(t, err)
 	require.Equal(t, []string{"create", "send Report the price", "send And the stock?", "send And the colour?", "delete"}, s.calls)
-	require.Equal(t, []provider.Watermark{"", "3", "6"}, []provider.Watermark{s.sent[0].After, s.sent[1].After, s.sent[2].After})
+	require.Equal(t, []provider.Watermark{"", "3", "6"}, []provider.Watermark{s.waits[0].After, s.waits[1].After, s.waits[2].After})
 	require.Empty(t, s.waits[0].ResultSchema, "the schema is for the last turn's result")
 	require.NotEmpty(t, s.waits[2].ResultSchema)
 	require.JSONEq(t, `3`, string(result.Result))
@@ -286,8 +286,8 @@ func TestAVendorThatIsAwayIsRetriedWithPatience(t *testing.T) {
 	s := newStory(t)
 	away := retryable(activities.ErrTypeUnavailable, 0)
 	s.fail["CreateSession"] = []error{away, away, away}
-	s.fail["SendMessage"] = []error{retryable(activities.ErrTypeRateLimited, 40*time.Second)}
 	s.fail["DeleteSession"] = []error{away, away}
+	s.turn(0, activities.Turn{}, retryable(activities.ErrTypeRateLimited, 40*time.Second))
 	s.turn(0, finished("5", `1`), nil)
 
 	result, err := s.run(task())

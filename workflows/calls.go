@@ -8,7 +8,6 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/errand-dev/errand/activities"
-	"github.com/errand-dev/errand/provider"
 )
 
 // acts names activities for the workflows. It stays nil: a method value of it
@@ -16,51 +15,46 @@ import (
 var acts *activities.Activities
 
 func (t *agentTask) callCreateSession(ctx workflow.Context) (activities.Session, error) {
+	in := activities.CreateSessionInput{
+		TaskID:             t.in.TaskID,
+		Connection:         t.in.Connection,
+		Agent:              t.in.Agent,
+		RestoreSession:     t.restoreFrom(),
+		RestoreDefaultUser: t.in.RestoreDefaultUser,
+		FirstRunID:         workflow.GetInfo(ctx).FirstRunID,
+		Number:             len(t.s.Restarts),
+		Snapshot:           t.in.Snapshot.Mode,
+	}
 	return call[activities.Session](t, ctx, callPlan{
 		summary: "create a session at " + t.in.Connection,
 		once:    patientCall,
 		total:   t.remaining(ctx, outage),
 		shield:  true, // a session whose id is lost would live on
-	}, acts.CreateSession, activities.CreateSessionInput{
-		TaskID:             t.in.TaskID,
-		Connection:         t.in.Connection,
-		Agent:              t.in.Agent,
-		RestoreSession:     t.in.RestoreSession,
-		RestoreDefaultUser: t.in.RestoreDefaultUser,
-	})
+		patient: func(err error) any { in.Before = activities.FateOf(err); return in },
+	}, acts.CreateSession, in)
 }
 
-func (t *agentTask) callSendMessage(ctx workflow.Context, m outgoing) error {
-	_, err := call[activities.SendMessageOutput](t, ctx, callPlan{
-		summary: "send a message",
-		once:    patientCall,
-		total:   t.remaining(ctx, outage),
-	}, acts.SendMessage, activities.SendMessageInput{
-		Connection: t.in.Connection,
-		SessionID:  t.s.Session.ID,
-		Text:       m.Text,
-		StartURL:   m.StartURL,
-		After:      t.s.Watermark,
-	})
-	return err
-}
-
-// callAwaitTurn starts the one activity that waits for the open turn.
+// callAwaitTurn starts the one activity of the open turn.
 func (t *agentTask) callAwaitTurn(ctx workflow.Context) workflow.Future {
-	deadline := *earlier(&t.s.TurnDeadline, t.s.Deadline)
-	total := max(time.Second, deadline.Sub(workflow.Now(ctx)))
 	in := activities.AwaitTurnInput{
 		TaskID:       t.in.TaskID,
 		Connection:   t.in.Connection,
 		SessionID:    t.s.Session.ID,
 		After:        t.s.Watermark,
-		Deadline:     deadline,
+		TurnTimeout:  t.s.TurnLeft,
 		StallTimeout: t.in.StallTimeout,
+	}
+	if m := t.s.Outbox; m != nil {
+		in.Message = &activities.Message{Text: m.Text, StartURL: m.StartURL, Before: m.Before}
+	}
+	if deadline := earlier(t.legacyDeadline(), t.s.Deadline); deadline != nil {
+		in.Deadline = *deadline
 	}
 	if t.s.FollowUpsSent == len(t.in.FollowUps) {
 		in.ResultSchema = t.in.ResultSchema
 	}
-	return workflow.ExecuteActivity(turnWait(ctx, total, t.in.HeartbeatTimeout, "wait for the agent"), acts.AwaitTurn, in)
+	total := t.remaining(ctx, outage+t.in.TurnTimeout)
+	return workflow.ExecuteActivity(turnWait(ctx, total, t.in.HeartbeatTimeout, "have the agent take its turn"), acts.AwaitTurn, in)
 }
 
 func (t *agentTask) callPauseSession(ctx workflow.Context) error {
@@ -80,14 +74,13 @@ func (t *agentTask) callCancelSession(ctx workflow.Context) error {
 
 func (t *agentTask) callDeleteSession(ctx workflow.Context, s Snapshot) (activities.DeleteSessionOutput, error) {
 	plan := callPlan{summary: "delete the session", once: patientCall, total: outage}
-	if s.Mode != "" && s.Mode != provider.SnapshotNone {
-		plan.summary = "delete the session, keep a snapshot"
-		plan.once = snapshotCall
-		plan.slow = true
+	if s.wanted() {
+		plan = callPlan{summary: "delete the session, keep a snapshot", once: snapshotCall, total: snapshotPatience, slow: true}
 	}
 	return call[activities.DeleteSessionOutput](t, ctx, plan, acts.DeleteSession, activities.DeleteSessionInput{
 		Connection:    t.in.Connection,
 		SessionID:     t.s.Session.ID,
+		Ref:           t.s.SessionRef,
 		Snapshot:      s.Mode,
 		SaveAsDefault: s.SaveAsDefault,
 	})
@@ -104,6 +97,10 @@ type callPlan struct {
 	total   time.Duration // all tries
 	slow    bool          // too slow for a first try inside the workflow task
 	shield  bool          // a cancelled task still waits for the try under way
+
+	// patient is the input of the patient call, after the first try has failed
+	// so; nil: that of the first.
+	patient func(error) any
 }
 
 // commandPlan is that of a person who waits for the outcome.
@@ -137,6 +134,9 @@ func call[O any](t *agentTask, ctx workflow.Context, plan callPlan, activity, in
 			return out, err
 		}
 		plan.total = max(plan.total-pause, time.Second)
+		if plan.patient != nil {
+			in = plan.patient(err)
+		}
 	}
 	err := workflow.ExecuteActivity(patient(ctx, plan), activity, in).Get(ctx, &out)
 	return out, err

@@ -49,7 +49,7 @@ func TestASecondRunGoesOnWithTheOpenQuestionAndItsDeadline(t *testing.T) {
 	require.NoError(t, err)
 	unknown.requireRefused(t, "q-2 is not open")
 	require.Equal(t, []string{"send M", "delete"}, second.calls, "no second session, no message twice")
-	require.Equal(t, provider.Watermark("3"), second.sent[0].After)
+	require.Equal(t, provider.Watermark("3"), second.waits[0].After)
 	require.Equal(t, 1, result.SessionsCreated)
 	require.Equal(t, 2, result.Turns)
 	require.Equal(t, carried.Carried.StartedAt, result.StartedAt)

@@ -57,9 +57,23 @@ func SearchAttributes() map[string]enumspb.IndexedValueType {
 	return all
 }
 
+// OpenTasksQuery finds the open agent tasks of a connection in Temporal's
+// visibility.
+func OpenTasksQuery(connection string) string {
+	return fmt.Sprintf("WorkflowType = '%s' AND %s = '%s' AND ExecutionStatus IN ('Running', 'Paused')",
+		AgentTaskType, AttributeConnection.GetName(), strings.ReplaceAll(connection, "'", "''"))
+}
+
 // MaxText is the longest prompt, follow-up or answer, in characters: what the
 // strictest vendor takes as one message.
 const MaxText = 10_000
+
+// MaxInput bounds a whole AgentTaskInput, in bytes of JSON: it travels with
+// all that the task has come to, in a payload of at most 2 MiB.
+const MaxInput = 256 << 10
+
+// mostRestarts bounds AgentTaskInput.MaxRestarts.
+const mostRestarts = 100
 
 // Defaults of AgentTaskInput.
 const (
@@ -103,6 +117,14 @@ type AgentTaskInput struct {
 
 	ResultSchema json.RawMessage `json:"result_schema,omitempty"` // JSON Schema that the last turn's result must fit
 
+	// MaxRestarts is how often the task starts again, in a new session and from
+	// its prompt, when its session dies or its agent stalls. 0: it fails.
+	MaxRestarts int `json:"max_restarts,omitempty"`
+
+	// OnAmbiguousSend is what to do when nobody can tell whether a message has
+	// reached the agent; empty: AmbiguousSendAsk.
+	OnAmbiguousSend AmbiguousSend `json:"on_ambiguous_send,omitempty"`
+
 	// Carried is the state of the run before; only continue-as-new sets it.
 	Carried *taskState `json:"carried,omitempty"`
 }
@@ -112,6 +134,20 @@ type Snapshot struct {
 	Mode          provider.SnapshotMode `json:"mode,omitempty"` // empty: none
 	SaveAsDefault bool                  `json:"save_as_default,omitempty"`
 }
+
+func (s Snapshot) wanted() bool { return s.Mode != "" && s.Mode != provider.SnapshotNone }
+
+// AmbiguousSend is a policy for a message of which nobody can tell whether it
+// has reached the agent: its send had no answer, and the session does not show
+// it either way.
+type AmbiguousSend string
+
+// The policies.
+const (
+	AmbiguousSendAsk    AmbiguousSend = "ask"    // open a question of kind QuestionDelivery
+	AmbiguousSendFail   AmbiguousSend = "fail"   // end the task with activities.ErrTypeAmbiguousSend
+	AmbiguousSendResend AmbiguousSend = "resend" // the agent can bear to hear it twice
+)
 
 // Validate reports the first thing wrong with the input, in words for the
 // person who wrote it.
@@ -143,6 +179,14 @@ func (in AgentTaskInput) Validate() error {
 	if err := CheckLabels(in.Labels); err != nil {
 		return err
 	}
+	in.Carried = nil
+	raw, err := json.Marshal(in)
+	switch {
+	case err != nil:
+		return fmt.Errorf("the task's input is not valid: %w", err) // the result schema is no JSON
+	case len(raw) > MaxInput:
+		return fmt.Errorf("the task's input is %d bytes of JSON; at most %d are allowed: give fewer or shorter follow-ups and answers, or a smaller result schema", len(raw), MaxInput)
+	}
 	switch in.Snapshot.Mode {
 	case "", provider.SnapshotNone:
 		if in.Snapshot.SaveAsDefault {
@@ -151,6 +195,14 @@ func (in AgentTaskInput) Validate() error {
 	case provider.SnapshotMemory, provider.SnapshotFilesystem:
 	default:
 		return fmt.Errorf("unknown snapshot mode %q: choose none, memory or filesystem", in.Snapshot.Mode)
+	}
+	switch in.OnAmbiguousSend {
+	case "", AmbiguousSendAsk, AmbiguousSendFail, AmbiguousSendResend:
+	default:
+		return fmt.Errorf("unknown policy %q for an ambiguous send: choose ask, fail or resend", in.OnAmbiguousSend)
+	}
+	if in.MaxRestarts < 0 || in.MaxRestarts > mostRestarts {
+		return fmt.Errorf("a task may restart 0 to %d times, not %d", mostRestarts, in.MaxRestarts)
 	}
 	for _, d := range []struct {
 		name  string
@@ -231,7 +283,7 @@ type Phase string
 // The phases of an agent task, in the order in which most tasks see them.
 const (
 	PhaseCreating Phase = "creating" // the session
-	PhaseSending  Phase = "sending"  // a message
+	PhaseSending  Phase = "sending"  // a message, outside of a turn as older workflows did
 	PhaseWorking  Phase = "working"  // the agent is
 	PhaseWaiting  Phase = "waiting"  // for an answer
 	PhaseDeleting Phase = "deleting" // the session
@@ -250,12 +302,14 @@ type AgentTaskState struct {
 type AgentTaskResult struct {
 	Status          Status          `json:"status"`
 	Session         *Session        `json:"session"`
-	SessionsCreated int             `json:"sessions_created"`
+	SessionsCreated int             `json:"sessions_created"` // with those that a create without a reply may have made
 	Turns           int             `json:"turns"`
 	Question        *Question       `json:"question"` // the one that waits for an answer
 	Answers         []Answer        `json:"answers"`
 	Result          json.RawMessage `json:"result"`
 	Snapshot        *SavedSnapshot  `json:"snapshot"`
+	SnapshotError   string          `json:"snapshot_error,omitempty"` // why the snapshot asked for is null
+	Restarts        []Restart       `json:"restarts,omitempty"`
 	Error           *TaskError      `json:"error"`
 	StartedAt       time.Time       `json:"started_at"`
 	FinishedAt      *time.Time      `json:"finished_at"`
@@ -274,13 +328,47 @@ type Question struct {
 	Text     string     `json:"text"`
 	AskedAt  time.Time  `json:"asked_at"`
 	Deadline *time.Time `json:"deadline"`
+
+	Kind QuestionKind `json:"kind,omitempty"`
 }
+
+// QuestionKind says who asks, and so which answers there are.
+type QuestionKind string
+
+// The kinds of questions.
+const (
+	QuestionAgent QuestionKind = "" // the agent asks; any answer is sent to it
+
+	// QuestionDelivery: Errand asks whether a message has reached the agent. It
+	// takes DeliverySent or DeliveryResend.
+	QuestionDelivery QuestionKind = "delivery"
+)
+
+// The answers to a QuestionDelivery.
+const (
+	DeliverySent   = "sent"   // the agent has it
+	DeliveryResend = "resend" // it has not: send it again
+)
 
 // AnswerInput answers a question.
 type AnswerInput struct {
 	QuestionID string `json:"question_id,omitempty"` // empty: whichever question is open
 	Text       string `json:"text"`
 	By         string `json:"by,omitempty"` // who answers, for the record
+
+	// ID is the sender's own, for sending the same answer again: it is then
+	// accepted once, and answered with the first outcome. Empty: no two are the
+	// same.
+	ID string `json:"id,omitempty"`
+}
+
+// AnswerUpdateID is the update id under which an answer is sent, so that the
+// server too knows one that it has had.
+func AnswerUpdateID(in AnswerInput) string {
+	if in.ID == "" {
+		return ""
+	}
+	return in.QuestionID + "/" + in.ID
 }
 
 // Answer is an answer that was accepted.
@@ -289,6 +377,7 @@ type Answer struct {
 	Text       string    `json:"text"`
 	By         string    `json:"by"`
 	At         time.Time `json:"at"`
+	ID         string    `json:"id,omitempty"` // the sender's own
 }
 
 // The By of answers that no person gave.
@@ -296,6 +385,14 @@ const (
 	ByScript  = "script"  // AgentTaskInput.Answers
 	ByDefault = "default" // AgentTaskInput.DefaultAnswer
 )
+
+// Restart is a session that a task has given up, to start again in another.
+type Restart struct {
+	At           time.Time `json:"at"`
+	SessionID    string    `json:"session_id"` // the one given up
+	Error        TaskError `json:"error"`
+	RestoredFrom string    `json:"restored_from,omitempty"` // session whose snapshot the new one begins with
+}
 
 // SavedSnapshot names what the vendor keeps of the session.
 type SavedSnapshot struct {

@@ -7,7 +7,6 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/errand-dev/errand/activities"
-	"github.com/errand-dev/errand/provider"
 )
 
 // finish ends the task, after all its turns (cause is nil) or because of
@@ -86,18 +85,45 @@ func (t *agentTask) cleanUp(ctx workflow.Context) {
 	if t.statusEnd != StatusCompleted {
 		keep.SaveAsDefault = false // half-done work must not become anyone's default
 	}
+	t.snapshot = t.deleteSession(ctx, keep)
+}
+
+// deleteSession deletes the session, with a snapshot if that can be had, and
+// returns the snapshot.
+func (t *agentTask) deleteSession(ctx workflow.Context, keep Snapshot) *SavedSnapshot {
+	t.snapError = ""
 	deletion, err := t.callDeleteSession(ctx, keep)
+	if err != nil && keep.wanted() && !activities.IsType(err, activities.ErrTypeUnsupported) {
+		t.snapError = messageOf(err)
+		// Histories from before this change ended here.
+		if workflow.GetVersion(ctx, "delete-without-snapshot", workflow.DefaultVersion, 1) != workflow.DefaultVersion {
+			t.log.Warn("snapshot not kept, deleting without one", "session", t.s.Session.ID, "error", err)
+			keep = Snapshot{}
+			deletion, err = t.callDeleteSession(ctx, keep)
+		}
+	}
 	switch {
 	case activities.IsType(err, activities.ErrTypeUnsupported):
 		t.log.Info("the vendor has no delete; the session remains there", "session", t.s.Session.ID)
+		return nil
 	case err != nil:
 		t.log.Error("session not deleted", "session", t.s.Session.ID, "error", err)
-	default:
-		t.s.Session.Deleted = true
-		if deletion.Found && keep.Mode != "" && keep.Mode != provider.SnapshotNone {
-			t.snapshot = &SavedSnapshot{Mode: keep.Mode, SessionID: t.s.Session.ID, Default: keep.SaveAsDefault}
-		}
+		return nil
 	}
+	t.s.Session.Deleted = true
+	if !keep.wanted() {
+		return nil
+	}
+	switch {
+	case deletion.Found:
+		return &SavedSnapshot{Mode: keep.Mode, SessionID: t.s.Session.ID, Default: keep.SaveAsDefault}
+	case deletion.Doubtful:
+		t.snapError = "the answer to the delete was lost, so it is not known whether the snapshot was kept; if it was, session " +
+			t.s.Session.ID + " can be restored"
+	default:
+		t.snapError = "the session was gone before its snapshot could be kept"
+	}
+	return nil
 }
 
 // historyIsLong says that the server wants the story to go on in a new run.

@@ -29,8 +29,14 @@ func (t *agentTask) validateAnswer(in AnswerInput) error {
 	if err := checkText("answer", in.Text); err != nil {
 		return err
 	}
+	if _, had := t.had(in); had {
+		return nil
+	}
 	q := t.s.Question
 	if q != nil && (in.QuestionID == "" || in.QuestionID == q.ID) {
+		if q.Kind == QuestionDelivery && in.Text != DeliverySent && in.Text != DeliveryResend {
+			return fmt.Errorf("question %s takes the answer %q or %q", q.ID, DeliverySent, DeliveryResend)
+		}
 		return nil
 	}
 	for _, a := range t.s.Answers {
@@ -51,7 +57,20 @@ func (t *agentTask) validateAnswer(in AnswerInput) error {
 	}
 }
 
+// had finds an answer that its sender sends again.
+func (t *agentTask) had(in AnswerInput) (Answer, bool) {
+	for _, a := range t.s.Answers {
+		if in.ID != "" && a.ID == in.ID && (in.QuestionID == "" || in.QuestionID == a.QuestionID) {
+			return a, true
+		}
+	}
+	return Answer{}, false
+}
+
 func (t *agentTask) handleAnswer(ctx workflow.Context, in AnswerInput) (Answer, error) {
+	if a, had := t.had(in); had {
+		return a, nil
+	}
 	if in.By == "" {
 		in.By = "someone"
 	}
@@ -102,7 +121,7 @@ func (t *agentTask) handleResume(ctx workflow.Context) (Status, error) {
 		if err := t.callResumeSession(ctx); err != nil {
 			return "", err
 		}
-		t.s.TurnDeadline = t.s.TurnDeadline.Add(workflow.Now(ctx).Sub(t.s.PausedAt))
+		t.extendDeadline(ctx)
 	}
 	t.s.Paused, t.s.SessionPaused = false, false
 	t.list(ctx, t.status())

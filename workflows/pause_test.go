@@ -24,12 +24,11 @@ func TestAPausedTaskWaitsForNothingAndGoesOnWhereItWas(t *testing.T) {
 	require.NoError(t, err)
 	paused.requireTaken(t)
 	resumed.requireTaken(t)
-	require.Equal(t, []string{"create", "send Report the price", "pause", "resume", "delete"}, s.calls)
+	require.Equal(t, []string{"create", "send Report the price", "pause", "resume", "look for Report the price", "delete"}, s.calls)
 	require.JSONEq(t, `2`, string(result.Result))
 	last := s.waits[len(s.waits)-1]
 	require.Equal(t, provider.Watermark(""), last.After)
-	require.Equal(t, result.StartedAt.Add(DefaultTurnTimeout+48*time.Hour-time.Minute), last.Deadline,
-		"the time paused is not held against the turn")
+	require.Equal(t, DefaultTurnTimeout-time.Minute, last.TurnTimeout, "the time paused is not held against the turn")
 	require.Equal(t, []Status{StatusPaused, StatusRunning}, s.listed)
 }
 
@@ -85,7 +84,7 @@ func TestPauseAndResumeSayTheSameWhenRepeated(t *testing.T) {
 	_, err := s.run(task())
 
 	require.NoError(t, err)
-	require.Equal(t, []string{"create", "send Report the price", "pause", "resume", "delete"}, s.calls)
+	require.Equal(t, []string{"create", "send Report the price", "pause", "resume", "look for Report the price", "delete"}, s.calls)
 	for i, status := range []Status{StatusRunning, StatusPaused, StatusPaused, StatusRunning} {
 		replies[i].requireTaken(t)
 		require.Equal(t, status, replies[i].got)

@@ -15,8 +15,11 @@ const (
 	// patientCall bounds one try of a call that is retried by the server.
 	patientCall = time.Minute
 
-	// snapshotCall bounds one try of a delete that saves a snapshot.
-	snapshotCall = 5 * time.Minute
+	// snapshotCall bounds one try of a delete that saves a snapshot, and
+	// snapshotPatience all of them: a session whose snapshot fails must not live
+	// on for its sake.
+	snapshotCall     = 5 * time.Minute
+	snapshotPatience = 30 * time.Minute
 
 	// outage is how long a vendor may be away before a call is given up. It is
 	// longer than a weekend's incident and than any deploy.
@@ -57,8 +60,9 @@ func patient(ctx workflow.Context, plan callPlan) workflow.Context {
 	})
 }
 
-// turnWait is the policy of the one activity that waits for a turn. It ends by
-// the turn's deadline, which it keeps itself; a dead worker is noticed by the
+// turnWait is the policy of the one activity that takes care of a turn. It
+// keeps the turn's deadline itself, which begins once its message is there, and
+// may send that until an outage is over; a dead worker is noticed by the
 // heartbeat.
 func turnWait(ctx workflow.Context, total, heartbeat time.Duration, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{

@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/errand-dev/errand/activities"
 	"github.com/errand-dev/errand/provider"
 )
 
@@ -18,19 +19,25 @@ type taskState struct {
 	StartedAt time.Time  `json:"started_at"`
 	Deadline  *time.Time `json:"deadline,omitempty"` // of the whole task
 
-	Session         *Session `json:"session,omitempty"`
-	SessionsCreated int      `json:"sessions_created"`
+	Session         *Session  `json:"session,omitempty"`
+	SessionRef      string    `json:"session_ref,omitempty"` // by which the ledger knows it
+	SessionsCreated int       `json:"sessions_created"`
+	Restarts        []Restart `json:"restarts,omitempty"`
+	LastSnapshot    string    `json:"last_snapshot,omitempty"` // session whose snapshot a restart goes on from
 
-	Outbox       *outgoing          `json:"outbox,omitempty"` // to be sent next
+	Outbox       *outgoing          `json:"outbox,omitempty"` // to be sent, by the turn that is open or the next
 	Watermark    provider.Watermark `json:"watermark,omitempty"`
 	TurnOpen     bool               `json:"turn_open,omitempty"`
-	TurnDeadline time.Time          `json:"turn_deadline,omitzero"`
+	TurnLeft     time.Duration      `json:"turn_left,omitempty"`    // what the turn may still take
+	TurnDeadline time.Time          `json:"turn_deadline,omitzero"` // the same for a turn that did not send its message; see legacy.go
 	Turns        int                `json:"turns"`
 
 	Question      *Question       `json:"question,omitempty"`
 	QuestionsSeen int             `json:"questions_seen,omitempty"`
 	Answers       []Answer        `json:"answers,omitempty"`
 	ScriptUsed    int             `json:"script_used,omitempty"` // of AgentTaskInput.Answers
+	Known         []exchange      `json:"known,omitempty"`       // what people answered in sessions that died
+	Current       []exchange      `json:"current,omitempty"`     // and in this one; kept while restarts are left
 	FollowUpsSent int             `json:"follow_ups_sent,omitempty"`
 	Result        json.RawMessage `json:"result,omitempty"`
 
@@ -45,7 +52,13 @@ type taskState struct {
 type outgoing struct {
 	Text     string `json:"text"`
 	StartURL string `json:"start_url,omitempty"`
+
+	Before activities.Fate `json:"before,omitempty"` // of a try to send it
+	Resent int             `json:"resent,omitempty"` // by policy, although it may have arrived
 }
+
+// mostResends bounds how often a policy may send a message again blindly.
+const mostResends = 3
 
 // agentTask is one run of an agent task: the state, and what belongs to this
 // run alone.
@@ -57,6 +70,7 @@ type agentTask struct {
 	phase     Phase
 	trouble   string         // why the call under way is being tried again
 	commands  workflow.Mutex // held while a pause or a resume talks to the vendor
+	snapError string         // why the snapshot that was asked for is not there
 	signals   []workflow.ReceiveChannel
 	handling  int // signals received and not yet done with
 	snapshot  *SavedSnapshot
@@ -130,6 +144,8 @@ func (t *agentTask) result() AgentTaskResult {
 		Answers:         append([]Answer{}, t.s.Answers...), // [] in JSON, never null
 		Result:          t.s.Result,
 		Snapshot:        t.snapshot,
+		SnapshotError:   t.snapError,
+		Restarts:        t.s.Restarts,
 		Error:           t.failure,
 		StartedAt:       t.s.StartedAt,
 		FinishedAt:      t.finished,

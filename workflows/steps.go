@@ -3,7 +3,9 @@ package workflows
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
+	"unicode/utf8"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -17,23 +19,25 @@ func (t *agentTask) createSession(ctx workflow.Context) error {
 	t.enter(ctx, PhaseCreating)
 	s, err := t.callCreateSession(ctx)
 	if err != nil {
+		if activities.FateOf(err) == activities.FatePending {
+			t.s.SessionsCreated++
+		}
 		return err
 	}
 	t.s.Session = &Session{ID: s.ID, ViewURL: s.ViewURL}
-	t.s.SessionsCreated++
+	t.s.SessionRef = s.Ref
+	t.s.SessionsCreated += 1 + s.Lost
 	return nil
 }
 
-// sendMessage sends what is in the outbox and opens a turn.
-func (t *agentTask) sendMessage(ctx workflow.Context) error {
-	t.enter(ctx, PhaseSending)
+// openTurn opens a turn for what is in the outbox. The turn sends it.
+func (t *agentTask) openTurn(ctx workflow.Context) error {
 	t.list(ctx, StatusRunning)
-	if err := t.callSendMessage(ctx, *t.s.Outbox); err != nil {
-		return err
+	if workflow.GetVersion(ctx, "turn-sends-its-message", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return t.sendMessage(ctx)
 	}
-	t.s.Outbox = nil
 	t.s.TurnOpen = true
-	t.s.TurnDeadline = workflow.Now(ctx).Add(t.in.TurnTimeout)
+	t.s.TurnLeft = t.in.TurnTimeout
 	t.s.Turns++
 	return nil
 }
@@ -44,17 +48,27 @@ func (t *agentTask) awaitTurn(ctx workflow.Context) error {
 	t.enter(ctx, PhaseWorking)
 	turnCtx, abandon := workflow.WithCancel(ctx)
 	turn := t.callAwaitTurn(turnCtx)
+	began := workflow.Now(ctx)
 	if err := workflow.Await(ctx, func() bool { return turn.IsReady() || t.s.SessionPaused }); err != nil {
 		return err
 	}
 	if !turn.IsReady() {
 		abandon() // taken up again from the same watermark
+		t.s.TurnLeft = max(time.Second, t.s.TurnLeft-workflow.Now(ctx).Sub(began))
+		if t.s.Outbox != nil {
+			t.s.Outbox.Before = activities.FatePending
+		}
 		return nil
 	}
 	var out activities.Turn
-	if err := turn.Get(ctx, &out); err != nil {
+	err := turn.Get(ctx, &out)
+	if activities.IsType(err, activities.ErrTypeAmbiguousSend) {
+		return t.ambiguous(ctx, err)
+	}
+	if err != nil {
 		return err
 	}
+	t.s.Outbox = nil
 	t.s.TurnOpen = false
 	t.s.Watermark = out.Cursor
 	switch out.Outcome {
@@ -66,6 +80,25 @@ func (t *agentTask) awaitTurn(ctx workflow.Context) error {
 		return temporal.NewNonRetryableApplicationError(out.Text, ErrTypeAgentError, nil)
 	}
 	return nil
+}
+
+// ambiguous does what the policy says about a message that may have arrived.
+func (t *agentTask) ambiguous(ctx workflow.Context, err error) error {
+	t.s.Outbox.Before = activities.FateNone // if it is sent again then knowingly
+	switch t.in.OnAmbiguousSend {
+	case AmbiguousSendFail:
+		return err
+	case AmbiguousSendResend:
+		if t.s.Outbox.Resent++; t.s.Outbox.Resent > mostResends {
+			return err
+		}
+		return nil
+	default:
+		t.ask(ctx, fmt.Sprintf("It is not known whether this message has reached the agent; sending it again might do things twice.\n\n%s\n\n"+
+			"Look at the session, then answer %q if the agent has it, or %q.", t.s.Outbox.Text, DeliverySent, DeliveryResend))
+		t.s.Question.Kind = QuestionDelivery
+		return nil
+	}
 }
 
 // ask opens a question.
@@ -97,7 +130,7 @@ func (t *agentTask) awaitAnswer(ctx workflow.Context) error {
 		return err
 	case t.late(ctx):
 		return t.taskTimeout()
-	case t.in.DefaultAnswer != "":
+	case t.in.DefaultAnswer != "" && q.Kind == QuestionAgent:
 		t.accept(ctx, AnswerInput{QuestionID: q.ID, Text: t.in.DefaultAnswer, By: ByDefault})
 		return nil
 	default:
@@ -110,6 +143,13 @@ func (t *agentTask) awaitAnswer(ctx workflow.Context) error {
 // answerByScript answers the open question from the input, if it can.
 func (t *agentTask) answerByScript(ctx workflow.Context) bool {
 	q := t.s.Question
+	if q.Kind != QuestionAgent {
+		return false
+	}
+	if known, ok := t.knownAnswer(q.Text); ok {
+		t.accept(ctx, AnswerInput{QuestionID: q.ID, Text: known.Answer, By: known.By})
+		return true
+	}
 	if t.s.ScriptUsed < len(t.in.Answers) {
 		text := t.in.Answers[t.s.ScriptUsed]
 		t.s.ScriptUsed++
@@ -125,11 +165,33 @@ func (t *agentTask) answerByScript(ctx workflow.Context) bool {
 
 // accept closes the open question with an answer, which is sent next.
 func (t *agentTask) accept(ctx workflow.Context, in AnswerInput) Answer {
-	a := Answer{QuestionID: t.s.Question.ID, Text: in.Text, By: in.By, At: workflow.Now(ctx)}
-	t.s.Answers = append(t.s.Answers, a)
-	t.s.Outbox = &outgoing{Text: in.Text}
+	q := t.s.Question
+	a := Answer{QuestionID: q.ID, Text: in.Text, By: in.By, At: workflow.Now(ctx), ID: in.ID}
+	t.s.Answers = bounded(append(t.s.Answers, a))
 	t.s.Question = nil
+	switch {
+	case q.Kind == QuestionAgent:
+		t.s.Outbox = &outgoing{Text: in.Text}
+		t.remember(*q, a)
+	case in.Text == DeliverySent:
+		t.s.Outbox = nil
+	}
 	return a
+}
+
+// mostAnswered bounds what the record of answers holds, in bytes of text: it
+// travels with the task's state and result.
+const mostAnswered = 128 << 10
+
+// bounded cuts the oldest answers of a record that has grown too large.
+func bounded(answers []Answer) []Answer {
+	size := 0
+	for i, a := range slices.Backward(answers) {
+		if size += len(a.Text); size > mostAnswered {
+			answers[i].Text = string([]rune(a.Text)[:min(40, utf8.RuneCountInString(a.Text))]) + "…"
+		}
+	}
+	return answers
 }
 
 // followUp puts the next further message into the outbox.

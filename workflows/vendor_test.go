@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 
@@ -21,12 +23,15 @@ import (
 // the turns it is given and writes down what it was called for.
 type story struct {
 	*testsuite.TestWorkflowEnvironment
-	t      *testing.T
-	calls  []string
-	sent   []activities.SendMessageInput
-	waits  []activities.AwaitTurnInput
-	listed []Status
-	fail   map[string][]error // errors of the next calls, by activity
+	t        *testing.T
+	calls    []string
+	waits    []activities.AwaitTurnInput
+	creates  []activities.CreateSessionInput
+	deletes  []activities.DeleteSessionInput
+	lost     int                            // what a create says of lost ones
+	deletion activities.DeleteSessionOutput // what a delete says
+	listed   []Status
+	fail     map[string][]error // errors of the next calls, by activity
 
 	updates []*reply
 }
@@ -36,17 +41,31 @@ func newStory(t *testing.T) *story {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(quiet{})
 	s := &story{TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment(), t: t, fail: map[string][]error{}}
+	s.deletion.Found = true
 	s.RegisterWorkflow(AgentTask)
 	s.RegisterActivity(acts)
 	s.OnActivity(acts.CreateSession, mock.Anything, mock.Anything).Maybe().Return(
 		func(_ context.Context, in activities.CreateSessionInput) (activities.Session, error) {
-			return activities.Session{ID: "s-1", ViewURL: "https://vendor.example/s-1"}, s.called("create", "CreateSession")
+			s.creates = append(s.creates, in)
+			id := fmt.Sprintf("s-%d", in.Number+1)
+			return activities.Session{ID: id, ViewURL: "https://vendor.example/" + id, Ref: "ref-" + id, Lost: s.lost},
+				s.called("create", "CreateSession")
 		})
-	s.OnActivity(acts.SendMessage, mock.Anything, mock.Anything).Maybe().Return(
-		func(_ context.Context, in activities.SendMessageInput) (activities.SendMessageOutput, error) {
-			s.sent = append(s.sent, in)
-			return activities.SendMessageOutput{}, s.called("send "+in.Text, "SendMessage")
-		})
+	s.SetOnActivityStartedListener(func(info *activity.Info, _ context.Context, args converter.EncodedValues) {
+		if info.ActivityType.Name != "AwaitTurn" {
+			return
+		}
+		var in activities.AwaitTurnInput
+		require.NoError(t, args.Get(&in))
+		s.waits = append(s.waits, in)
+		switch m := in.Message; {
+		case m == nil:
+		case m.Before != activities.FateNone:
+			s.calls = append(s.calls, "look for "+m.Text)
+		default:
+			s.calls = append(s.calls, "send "+m.Text)
+		}
+	})
 	for name, activity := range map[string]any{
 		"pause": acts.PauseSession, "resume": acts.ResumeSession, "cancel": acts.CancelSession,
 	} {
@@ -59,11 +78,13 @@ func newStory(t *testing.T) *story {
 			if in.Snapshot != "" {
 				what += fmt.Sprintf(" keeping %s default=%t", in.Snapshot, in.SaveAsDefault)
 			}
-			return activities.DeleteSessionOutput{Found: true}, s.called(what, "DeleteSession")
+			s.deletes = append(s.deletes, in)
+			return s.deletion, s.called(what, "DeleteSession")
 		})
 	s.OnUpsertTypedSearchAttributes(mock.Anything).Maybe().Run(func(args mock.Arguments) {
-		status, _ := args.Get(0).(temporal.SearchAttributes).GetKeyword(AttributeStatus)
-		s.listed = append(s.listed, Status(status))
+		if status, ok := args.Get(0).(temporal.SearchAttributes).GetKeyword(AttributeStatus); ok {
+			s.listed = append(s.listed, Status(status))
+		}
 	}).Return(nil)
 	return s
 }
@@ -80,10 +101,7 @@ func (s *story) called(what, activity string) error {
 // turn lets the next turn end so, after the agent has worked for so long.
 func (s *story) turn(work time.Duration, turn activities.Turn, err error) {
 	s.OnActivity(acts.AwaitTurn, mock.Anything, mock.Anything).Once().After(work).Return(
-		func(_ context.Context, in activities.AwaitTurnInput) (activities.Turn, error) {
-			s.waits = append(s.waits, in)
-			return turn, err
-		})
+		func(context.Context, activities.AwaitTurnInput) (activities.Turn, error) { return turn, err })
 }
 
 func finished(cursor provider.Watermark, result string) activities.Turn {

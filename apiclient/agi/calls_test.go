@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -77,7 +78,10 @@ func TestEachMethodIsOneCallOfTheAPI(t *testing.T) {
 			call:   func(ctx context.Context, c *Client) (any, error) { return c.ListSessions(ctx) },
 			sent:   "GET /v1/sessions",
 			answer: `[` + session + `,{"session_id":"b","status":"hibernating","created_at":"?"}]`,
-			want:   []Session{wantSession, {SessionID: "b", Status: "hibernating"}},
+			want: SessionList{
+				Sessions: []Session{wantSession, {SessionID: "b", Status: "hibernating"}},
+				Date:     time.Date(2026, 1, 15, 9, 45, 0, 0, time.UTC),
+			},
 		},
 		"get": {
 			call:   func(ctx context.Context, c *Client) (any, error) { return c.Session(ctx, sessionID) },
@@ -212,6 +216,7 @@ func TestEachMethodIsOneCallOfTheAPI(t *testing.T) {
 					r.Method + " " + r.RequestURI, string(body),
 					r.Header.Get("Content-Type"), r.Header.Get("Authorization"), r.UserAgent(),
 				}
+				w.Header().Set("Date", "Thu, 15 Jan 2026 09:45:00 GMT")
 				_, _ = io.WriteString(w, test.answer)
 			})
 			got, err := test.call(t.Context(), client)

@@ -155,11 +155,11 @@ func ExampleClient_ListSessions() {
 	client, stop := connect()
 	defer stop()
 
-	sessions, err := client.ListSessions(context.Background())
+	list, err := client.ListSessions(context.Background())
 	if err != nil {
 		log.Fatal(err)
 	}
-	for _, session := range sessions {
+	for _, session := range list.Sessions {
 		fmt.Println(session.SessionID, session.AgentName, session.Status)
 	}
 	// Output:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/errand-dev/errand/apiclient/internal/rest"
 )
@@ -88,15 +89,22 @@ func (c *Client) CreateSession(ctx context.Context, in CreateSessionRequest) (Se
 	return reply.session, err
 }
 
+// SessionList is the answer to a list of sessions.
+type SessionList struct {
+	Sessions []Session
+	Date     time.Time // the server's clock, from the answer's Date header; zero without one
+}
+
 // ListSessions returns the caller's sessions, active and completed. The API
 // does not page the list.
-func (c *Client) ListSessions(ctx context.Context) ([]Session, error) {
-	var sessions []Session
+func (c *Client) ListSessions(ctx context.Context) (SessionList, error) {
+	var list SessionList
 	err := c.rest.Do(ctx, rest.Request{
 		Method: http.MethodGet,
 		Path:   []string{"v1", "sessions"},
-	}, &sessions)
-	return sessions, err
+		Date:   &list.Date,
+	}, &list.Sessions)
+	return list, err
 }
 
 // Session returns one session. The API answers 404 for a session that is

@@ -6,12 +6,17 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/errand-dev/errand/internal/config"
 	"github.com/errand-dev/errand/internal/engine"
 	"github.com/errand-dev/errand/provider"
 	"github.com/errand-dev/errand/sessionserver"
 )
+
+// localSettleTime is the provider.Connection.SettleTime of the local session
+// server.
+const localSettleTime = 2 * time.Second
 
 // connections opens the configured connections when they are first used, and
 // with the connection to it the local session server.
@@ -77,6 +82,8 @@ func (c *connections) embedded(chosen config.Connection) (provider.Provider, err
 		Provider: chosen.Provider,
 		BaseURL:  server.BaseURL,
 		APIKey:   provider.Secret(server.Key),
+		// It is on this machine: what it was asked it does at once or never.
+		SettleTime: localSettleTime,
 	})
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/errand-dev/errand/internal/config"
 	"github.com/errand-dev/errand/internal/engine"
 	"github.com/errand-dev/errand/internal/transcript"
+	"github.com/errand-dev/errand/ledger"
 	"github.com/errand-dev/errand/starter"
 	"github.com/errand-dev/errand/worker"
 	"github.com/errand-dev/errand/workflows"
@@ -38,13 +39,15 @@ type link struct {
 	tasks       *starter.Client
 	connections *connections
 	transcripts transcript.Dir
+	ledger      *ledger.Ledger // nil before a worker runs here
 
 	config   *config.Config
 	logger   *slog.Logger
 	temporal client.Client
 	engine   *engine.Engine // nil with a server that was named
 
-	endWatch context.CancelFunc
+	life     context.Context // ends with the link
+	endLife  context.CancelFunc
 	watching sync.WaitGroup   // while it lasts, worker is the watch's
 	worker   sdkworker.Worker // nil while the tasks are another process's to work on
 }
@@ -66,8 +69,8 @@ func (a *app) open(ctx context.Context, c *config.Config, o linkOptions) (_ *lin
 		transcripts: transcriptsOf(c),
 		config:      c,
 		logger:      o.logger,
-		endWatch:    func() {},
 	}
+	l.life, l.endLife = context.WithCancel(context.Background())
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, l.Close())
@@ -152,14 +155,37 @@ func (l *link) engineClient() client.Options {
 // startWorker makes this process work on tasks. What stops the worker for good
 // goes to fatal.
 func (l *link) startWorker(fatal func(error)) error {
+	var err error
+	if l.ledger, err = ledger.Open(context.Background(), l.config.Ledger); err != nil {
+		return err
+	}
 	w := worker.New(worker.Config{
-		Client: l.temporal, Connections: l.connections, Transcripts: l.transcripts, OnFatalError: fatal,
+		Client: l.temporal, Connections: l.connections, Transcripts: l.transcripts, Ledger: l.ledger, OnFatalError: fatal,
 	})
 	if err := w.Start(); err != nil {
 		return fmt.Errorf("the worker did not start: %w", err)
 	}
 	l.worker = w
+	l.watching.Go(l.scheduleReapers)
 	return nil
+}
+
+// scheduleReapers sees to it that what tasks leave behind is deleted, on every
+// connection that works here. It is no condition of anything else.
+func (l *link) scheduleReapers() {
+	ctx, cancel := context.WithTimeout(l.life, dialTimeout)
+	defer cancel()
+	usual, _ := l.config.DefaultName() // empty where there is none
+	for _, name := range l.config.Names() {
+		chosen, err := l.config.Choose(name)
+		if err != nil || (chosen.Embedded && name != usual) { // not worth a session server of its own
+			continue
+		}
+		in := workflows.ReaperInput{Connection: name, Exclusive: chosen.Exclusive}
+		if err := l.tasks.ScheduleReaper(ctx, workflows.DefaultReapInterval, in); err != nil && l.life.Err() == nil {
+			l.logger.Warn("reaper not scheduled; sessions that tasks leave behind are deleted by errand sessions reap alone", "connection", name, "error", err)
+		}
+	}
 }
 
 func (l *link) workerStopped(err error) {
@@ -168,13 +194,11 @@ func (l *link) workerStopped(err error) {
 
 // watchTakeOver starts a worker once this process has come to run the server.
 func (l *link) watchTakeOver() {
-	ctx, cancel := context.WithCancel(context.Background())
-	l.endWatch = cancel
 	l.watching.Go(func() {
 		for changed := l.engine.Changed(); !l.ownsTemporal(); changed = l.engine.Changed() {
 			select {
 			case <-changed:
-			case <-ctx.Done():
+			case <-l.life.Done():
 				return
 			}
 		}
@@ -210,10 +234,13 @@ func (l *link) checkWorkers(ctx context.Context) error {
 
 // Close stops what runs in this process; other processes and workers go on.
 func (l *link) Close() error {
-	l.endWatch()
+	l.endLife()
 	l.watching.Wait()
 	if l.worker != nil {
 		l.worker.Stop()
+	}
+	if l.ledger != nil {
+		_ = l.ledger.Close() // it holds nothing back
 	}
 	if l.temporal != nil {
 		l.temporal.Close()

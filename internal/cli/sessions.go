@@ -28,7 +28,7 @@ func (a *app) sessionsCommand() *cobra.Command {
 		Short: "Agent sessions at the vendor, and the local session server",
 	}
 	asGroup(c)
-	c.AddCommand(a.sessionsListCommand(), a.sessionsServeCommand())
+	c.AddCommand(a.sessionsListCommand(), a.sessionsReapCommand(), a.sessionsServeCommand())
 	return c
 }
 
@@ -72,10 +72,11 @@ func (a *app) listSessions(ctx context.Context, name string) (err error) {
 	if err != nil {
 		return usage(err)
 	}
-	sessions, err := p.Sessions(ctx)
+	list, err := p.Sessions(ctx)
 	if err != nil {
 		return fmt.Errorf("connection %s: %w", chosen.Name, err)
 	}
+	sessions := list.Sessions
 	slices.SortStableFunc(sessions, func(x, y provider.Session) int { return y.CreatedAt.Compare(x.CreatedAt) })
 	listed := make([]listedSession, len(sessions))
 	for i, s := range sessions {

@@ -35,6 +35,7 @@ type Config struct {
 	Default     string // connection for tasks that name none; may be empty
 	Connections map[string]Connection
 	DataDir     string // absolute; not made yet
+	Ledger      string // folder, absolute, or bucket URL of the record of sessions
 	// SessionServer is how the local session server serves, without its folder,
 	// keys and secrets.
 	SessionServer sessionserver.Config
@@ -59,6 +60,9 @@ func Load(s Sources) (*Config, error) {
 	}
 	if c.DataDir, err = dataDir(s); err != nil {
 		return nil, err
+	}
+	if c.Ledger == "" {
+		c.Ledger = filepath.Join(c.DataDir, "ledger")
 	}
 	c.Temporal, err = loadTemporal(s.Temporal, s.Env)
 	return c, err

@@ -25,6 +25,7 @@ type Connection struct {
 	Agent             string  // for tasks that name none; empty: the vendor's default
 	MaxSessions       int     // at once, over all workers; 0: no limit
 	RequestsPerSecond float64 // over all workers; 0: no limit
+	Exclusive         bool    // nobody but Errand, with this Temporal namespace, uses the key
 
 	// Embedded is the local session server, whose address and key are not
 	// known before it runs.

@@ -56,6 +56,7 @@ func userConfigDir(env Environment) string {
 // fileContent is errand.toml.
 type fileContent struct {
 	Default     string                    `toml:"default"`
+	Ledger      string                    `toml:"ledger"`
 	Connections map[string]fileConnection `toml:"connections"`
 	Agents      map[string]fileAgent      `toml:"agents"`
 
@@ -69,6 +70,7 @@ type fileConnection struct {
 	Agent             string  `toml:"agent"`
 	MaxSessions       int     `toml:"max_sessions"`
 	RequestsPerSecond float64 `toml:"requests_per_second"`
+	Exclusive         bool    `toml:"exclusive"`
 }
 
 // readFile reads and checks errand.toml. Errors name the file and the line.
@@ -96,6 +98,7 @@ func (c *Config) readFile(path string, env Environment) error {
 			Agent:             f.Agent,
 			MaxSessions:       f.MaxSessions,
 			RequestsPerSecond: f.RequestsPerSecond,
+			Exclusive:         f.Exclusive,
 		}
 		if !connectionName.MatchString(name) {
 			return c.wrong(text, at(), errors.New("is no name for a connection: use letters, digits, - and _, 64 at most"))
@@ -128,6 +131,9 @@ func (c *Config) readFile(path string, env Environment) error {
 			return c.wrong(text, at(key), err)
 		}
 		c.SessionServer.Programs[name] = program
+	}
+	if c.Ledger = content.Ledger; c.Ledger != "" && !strings.Contains(c.Ledger, "://") && !filepath.IsAbs(c.Ledger) {
+		c.Ledger = filepath.Join(filepath.Dir(path), c.Ledger)
 	}
 	c.Default = content.Default
 	if _, ok := c.Connections[c.Default]; !ok && c.Default != "" && c.Default != Local {

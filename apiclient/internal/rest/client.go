@@ -97,6 +97,11 @@ func (c *Client) Do(ctx context.Context, req Request, out any) error {
 		return err
 	}
 	defer resp.Body.Close()
+	if req.Date != nil {
+		if at, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+			*req.Date = at
+		}
+	}
 	if out == nil || resp.StatusCode == http.StatusNoContent {
 		_, _ = io.CopyN(io.Discard, resp.Body, maxDiscard)
 		return nil

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // ErrInvalidRequest is wrapped by the error for a request that could not be
@@ -24,6 +25,9 @@ type Request struct {
 	Query url.Values
 	// Body is encoded as JSON; nil sends no body.
 	Body any
+	// Date takes the server's clock, in whole seconds, from the Date header of
+	// a 2xx answer; it stays as it is without one. It may be nil.
+	Date *time.Time
 }
 
 // build makes the HTTP request.
