@@ -16,8 +16,17 @@ const (
 )
 
 // dynamicConfig is the profile of an embedded server: one shard, one machine,
-// one user. Limits on histories and payloads stay as Temporal has them.
-func dynamicConfig() dynamicconfig.StaticClient {
+// one user. Limits on histories and payloads stay as Temporal has them. Settings
+// of the caller's stand above all.
+func dynamicConfig(over map[string]any) dynamicconfig.StaticClient {
+	settings := profile()
+	for name, value := range over {
+		settings[dynamicconfig.MakeKey(name)] = value
+	}
+	return settings
+}
+
+func profile() dynamicconfig.StaticClient {
 	return dynamicconfig.StaticClient{
 		// At 20 polls a second, the default, every hop of the one shard waits up to 50 ms.
 		dynamicconfig.TransferProcessorMaxPollRPS.Key():   1000,

@@ -39,6 +39,9 @@ type Options struct {
 	Metrics metrics.Handler
 	// Pragmas replaces the SQLite settings of the server's connection, for comparisons only.
 	Pragmas map[string]string
+	// DynamicConfig replaces single settings of the embedded profile, by Temporal's names,
+	// for tests only.
+	DynamicConfig map[string]any
 }
 
 func (o Options) withDefaults() Options {
@@ -144,7 +147,7 @@ func (s *Server) startTemporal(o Options, p ports) error {
 			temporal.WithClaimMapper(func(*config.Config) authorization.ClaimMapper {
 				return authorization.NewNoopClaimMapper()
 			}),
-			temporal.WithDynamicConfigClient(dynamicConfig()),
+			temporal.WithDynamicConfigClient(dynamicConfig(o.DynamicConfig)),
 			temporal.WithCustomMetricsHandler(o.Metrics),
 			temporal.WithChainedFrontendGrpcInterceptors(s.drain.intercept),
 		)
