@@ -68,8 +68,9 @@ func OpenTasksQuery(connection string) string {
 // strictest vendor takes as one message.
 const MaxText = 10_000
 
-// MaxInput bounds a whole AgentTaskInput, in bytes of JSON: it travels with
-// all that the task has come to, in a payload of at most 2 MiB.
+// MaxInput bounds the texts and the result schema of an AgentTaskInput, in
+// bytes: they travel with all that the task has come to, in a payload of at
+// most 2 MiB.
 const MaxInput = 256 << 10
 
 // mostRestarts bounds AgentTaskInput.MaxRestarts.
@@ -179,13 +180,8 @@ func (in AgentTaskInput) Validate() error {
 	if err := CheckLabels(in.Labels); err != nil {
 		return err
 	}
-	in.Carried = nil
-	raw, err := json.Marshal(in)
-	switch {
-	case err != nil:
-		return fmt.Errorf("the task's input is not valid: %w", err) // the result schema is no JSON
-	case len(raw) > MaxInput:
-		return fmt.Errorf("the task's input is %d bytes of JSON; at most %d are allowed: give fewer or shorter follow-ups and answers, or a smaller result schema", len(raw), MaxInput)
+	if n := in.size(); n > MaxInput {
+		return fmt.Errorf("the task's texts and its result schema have %d bytes; at most %d are allowed: give fewer or shorter follow-ups and answers, or a smaller schema", n, MaxInput)
 	}
 	switch in.Snapshot.Mode {
 	case "", provider.SnapshotNone:
@@ -216,6 +212,16 @@ func (in AgentTaskInput) Validate() error {
 		}
 	}
 	return nil
+}
+
+func (in AgentTaskInput) size() int {
+	n := len(in.Prompt) + len(in.StartURL) + len(in.DefaultAnswer) + len(in.ResultSchema)
+	for _, texts := range [][]string{in.FollowUps, in.Answers, workflow.DeterministicKeys(in.Labels)} {
+		for _, text := range texts {
+			n += len(text)
+		}
+	}
+	return n
 }
 
 // isLabelWord reports whether lists can find s on every store of Temporal's

@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +31,11 @@ func TestAnInputIsRefusedInWordsThatSayWhatIsWrong(t *testing.T) {
 		"a snapshot as default":   {func(in *AgentTaskInput) { in.Snapshot = Snapshot{provider.SnapshotMemory, true} }, ""},
 		"an unknown mode":         {func(in *AgentTaskInput) { in.Snapshot.Mode = "disk" }, `unknown snapshot mode "disk"`},
 		"a negative timeout":      {func(in *AgentTaskInput) { in.StallTimeout = -time.Second }, "the stall timeout is negative"},
+		"as many texts as may be": {func(in *AgentTaskInput) { in.FollowUps = slices.Repeat([]string{strings.Repeat("é", MaxText)}, 13) }, ""},
+		"too many texts":          {func(in *AgentTaskInput) { in.FollowUps = slices.Repeat([]string{strings.Repeat("é", MaxText)}, 14) }, "the task's texts and its result schema have"},
+		"a schema of a megabyte":  {func(in *AgentTaskInput) { in.ResultSchema = slices.Repeat([]byte{' '}, 1<<20) }, "or a smaller schema"},
+		"an unknown policy":       {func(in *AgentTaskInput) { in.OnAmbiguousSend = "hope" }, `unknown policy "hope" for an ambiguous send`},
+		"too many restarts":       {func(in *AgentTaskInput) { in.MaxRestarts = 101 }, "may restart 0 to 100 times, not 101"},
 		"a label":                 {func(in *AgentTaskInput) { in.Labels = map[string]string{"team": "a/b 7"} }, ""},
 		"a label with a quote":    {func(in *AgentTaskInput) { in.Labels = map[string]string{"team": "o'neil"} }, `label "team=o'neil"`},
 		"a label without a value": {func(in *AgentTaskInput) { in.Labels = map[string]string{"team": ""} }, `label "team="`},

@@ -46,6 +46,7 @@ func (t *agentTask) openTurn(ctx workflow.Context) error {
 // session is paused nothing waits with it: no worker slot, no reads.
 func (t *agentTask) awaitTurn(ctx workflow.Context) error {
 	t.enter(ctx, PhaseWorking)
+	t.list(ctx, t.status())
 	turnCtx, abandon := workflow.WithCancel(ctx)
 	turn := t.callAwaitTurn(turnCtx)
 	began := workflow.Now(ctx)

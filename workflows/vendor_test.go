@@ -74,12 +74,13 @@ func newStory(t *testing.T) *story {
 	}
 	s.OnActivity(acts.DeleteSession, mock.Anything, mock.Anything).Maybe().Return(
 		func(_ context.Context, in activities.DeleteSessionInput) (activities.DeleteSessionOutput, error) {
-			what := "delete"
+			what, kind := "delete", "DeleteSession"
 			if in.Snapshot != "" {
 				what += fmt.Sprintf(" keeping %s default=%t", in.Snapshot, in.SaveAsDefault)
+				kind = "snapshot"
 			}
 			s.deletes = append(s.deletes, in)
-			return s.deletion, s.called(what, "DeleteSession")
+			return s.deletion, s.called(what, kind)
 		})
 	s.OnUpsertTypedSearchAttributes(mock.Anything).Maybe().Run(func(args mock.Arguments) {
 		if status, ok := args.Get(0).(temporal.SearchAttributes).GetKeyword(AttributeStatus); ok {
