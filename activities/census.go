@@ -62,8 +62,8 @@ func (a *Activities) takeCensus(ctx context.Context, in ReapInput) (*census, err
 		return nil, err
 	}
 	c.now = time.Now()
-	if !list.At.IsZero() {
-		c.skew = list.At.Sub(c.now)
+	if off := list.At.Sub(c.now); !list.At.IsZero() && off.Abs() > dateSlack { // below that it is the header's whole seconds
+		c.skew = off
 	}
 	if c.all, err = a.ledger().Entries(ctx, in.Connection); err != nil {
 		return nil, ledgerError("read", err)

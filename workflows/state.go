@@ -41,6 +41,8 @@ type taskState struct {
 	FollowUpsSent int             `json:"follow_ups_sent,omitempty"`
 	Result        json.RawMessage `json:"result,omitempty"`
 
+	WasReset bool `json:"was_reset,omitempty"` // a run before this one may have sent what this one is about to
+
 	Paused        bool      `json:"paused,omitempty"`         // asked for by a person
 	PausedAt      time.Time `json:"paused_at,omitzero"`       // since when
 	SessionPaused bool      `json:"session_paused,omitempty"` // the vendor stopped the agent
@@ -92,12 +94,16 @@ func newAgentTask(ctx workflow.Context, in AgentTaskInput) (*agentTask, error) {
 	t.in.TurnTimeout = orDefault(in.TurnTimeout, DefaultTurnTimeout)
 	t.in.StallTimeout = orDefault(in.StallTimeout, DefaultStallTimeout)
 	t.in.HeartbeatTimeout = orDefault(in.HeartbeatTimeout, DefaultHeartbeatTimeout)
+	info := workflow.GetInfo(ctx)
+	wasReset := info.OriginalRunID != "" && info.OriginalRunID != info.WorkflowExecution.RunID
 	if in.Carried != nil {
 		t.s, t.in.Carried = *in.Carried, nil
+		t.s.WasReset = t.s.WasReset || wasReset
 		return t, nil
 	}
 	t.s = taskState{
-		StartedAt: workflow.GetInfo(ctx).WorkflowStartTime,
+		WasReset:  wasReset,
+		StartedAt: info.WorkflowStartTime,
 		Outbox:    &outgoing{Text: in.Prompt, StartURL: in.StartURL},
 		Listed:    StatusRunning, // set by whoever started the workflow
 	}

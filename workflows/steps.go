@@ -36,6 +36,9 @@ func (t *agentTask) openTurn(ctx workflow.Context) error {
 	if workflow.GetVersion(ctx, "turn-sends-its-message", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
 		return t.sendMessage(ctx)
 	}
+	if t.s.WasReset {
+		t.s.Outbox.Before = activities.FatePending
+	}
 	t.s.TurnOpen = true
 	t.s.TurnLeft = t.in.TurnTimeout
 	t.s.Turns++

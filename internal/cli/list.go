@@ -177,6 +177,9 @@ func showText(w io.Writer, t starter.AgentTask) error {
 			add("view", s.ViewURL)
 		}
 	}
+	if t.SessionsCreated > 1 {
+		add("sessions created", strconv.Itoa(t.SessionsCreated))
+	}
 	add("turns", strconv.Itoa(t.Turns))
 	for _, answer := range t.Answers {
 		add("answer "+answer.QuestionID, fmt.Sprintf("%s (%s, %s ago)", answer.Text, answer.By, age(answer.At)))
@@ -187,6 +190,10 @@ func showText(w io.Writer, t starter.AgentTask) error {
 			add("deadline", q.Deadline.Local().Format("2006-01-02 15:04:05"))
 		}
 	}
+	for _, r := range t.Restarts {
+		add("gave up session", fmt.Sprintf("%s (%s: %s)", r.SessionID, r.Error.Type, r.Error.Message))
+	}
+	add("no snapshot", t.SnapshotError)
 	if s := t.Snapshot; s != nil {
 		add("snapshot", fmt.Sprintf("%s, of session %s", s.Mode, s.SessionID))
 	}

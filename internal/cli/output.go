@@ -138,6 +138,9 @@ func ending(t starter.AgentTask) string {
 	if s := t.Snapshot; s != nil {
 		words = append(words, fmt.Sprintf("%s snapshot of session %s", s.Mode, s.SessionID))
 	}
+	if t.SnapshotError != "" {
+		words = append(words, "no snapshot: "+printable(t.SnapshotError, "  "))
+	}
 	text := fmt.Sprintf("task %s %s", t.ID, strings.Join(words, " · "))
 	if t.Error != nil && t.Status != workflows.StatusCancelled {
 		text += fmt.Sprintf(": %s: %s", t.Error.Type, printable(t.Error.Message, "  "))

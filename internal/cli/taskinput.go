@@ -45,6 +45,8 @@ type taskFlags struct {
 	saveAsDefault                      bool
 	timeout, turnTimeout, stallTimeout time.Duration
 	questionTimeout                    time.Duration
+	restarts                           int
+	onAmbiguousSend                    string
 	resultSchema                       string
 	labels                             []string
 }
@@ -66,6 +68,8 @@ func (f *taskFlags) register(c *cobra.Command) {
 	set.DurationVar(&f.timeout, "timeout", 0, "how long the task may take (default: for ever)")
 	set.DurationVar(&f.turnTimeout, "turn-timeout", 0, fmt.Sprintf("how long one turn may take (default %s)", workflows.DefaultTurnTimeout))
 	set.DurationVar(&f.stallTimeout, "stall-timeout", 0, fmt.Sprintf("how long the agent may say nothing (default %s)", workflows.DefaultStallTimeout))
+	set.IntVar(&f.restarts, "restarts", 0, "how often to start again in a new session when one dies or its agent stalls")
+	set.StringVar(&f.onAmbiguousSend, "on-ambiguous-send", string(workflows.AmbiguousSendAsk), "`POLICY` for a message that may have reached the agent: ask, fail or resend")
 	set.StringVar(&f.resultSchema, "result-schema", "", "JSON Schema `FILE` that the result must fit")
 	set.StringArrayVar(&f.labels, "label", nil, "`KEY=VALUE` to find the task by (repeatable)")
 }
@@ -94,6 +98,8 @@ func (f *taskFlags) input(c *config.Config, taskID, prompt string) (workflows.Ag
 		TurnTimeout:        f.turnTimeout,
 		StallTimeout:       f.stallTimeout,
 		QuestionTimeout:    f.questionTimeout,
+		MaxRestarts:        f.restarts,
+		OnAmbiguousSend:    workflows.AmbiguousSend(f.onAmbiguousSend),
 	}
 	if !c.Temporal.Named {
 		in.HeartbeatTimeout = embeddedHeartbeat
