@@ -159,6 +159,9 @@ func (f *Face) delete(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		err = f.Engine.Delete(r.Context(), r.PathValue("id"), o)
 	}
+	if errors.Is(err, sessions.ErrNotFound) {
+		f.Engine.Observer.Missed(r.PathValue("id"), sessions.Deletion{Mode: o.Mode, By: sessions.ByClient})
+	}
 	switch {
 	case errors.Is(err, sessions.ErrNotFound) && f.DeleteUnknown == http.StatusOK:
 		writeJSON(w, http.StatusOK, deleteBody{Success: true, Message: "Session not found"})

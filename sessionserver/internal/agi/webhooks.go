@@ -13,6 +13,7 @@ import (
 // Webhooks tells the webhook_url of a session what happens to it. It is the
 // observer of an engine: nothing here waits for the receiver.
 type Webhooks struct {
+	sessions.Deaf
 	Options
 	Sender  *webhook.Sender
 	ViewURL func(base string, f sessions.Facts) string
@@ -55,7 +56,10 @@ func (h *Webhooks) Created(s *sessions.Session, now sessions.Status) {
 }
 
 // Deleted implements [sessions.Observer].
-func (h *Webhooks) Deleted(s *sessions.Session) {
+func (h *Webhooks) Deleted(s *sessions.Session, how sessions.Deletion) {
+	if how.By == sessions.ByVanish {
+		return
+	}
 	h.send(s, sessionTerminated, webhookBody{Event: "session.deleted"})
 }
 

@@ -23,20 +23,20 @@ func (e *Engine) Delete(ctx context.Context, id string, o SnapshotOptions) error
 	if err != nil {
 		return err
 	}
-	return s.delete(ctx, o, e.Observer.Deleted)
+	return s.delete(ctx, o, ByClient)
 }
 
-// Vanish removes a session as if it had never been: nobody is told, and
-// nothing is kept.
+// Vanish removes a session as if it had never been: its client is not told,
+// and nothing is kept.
 func (e *Engine) Vanish(id string) {
 	if s, err := e.Session(id); err == nil {
-		if err := s.delete(context.Background(), SnapshotOptions{Mode: SnapshotNone}, func(*Session) {}); err != nil {
+		if err := s.delete(context.Background(), SnapshotOptions{Mode: SnapshotNone}, ByVanish); err != nil {
 			e.Logger.Warn("session did not vanish", "session_id", id, "error", err)
 		}
 	}
 }
 
-func (s *Session) delete(ctx context.Context, o SnapshotOptions, tell func(*Session)) error {
+func (s *Session) delete(ctx context.Context, o SnapshotOptions, by Ending) error {
 	s.deleting.Lock() // two at once: the second finds nothing, or a session that stayed
 	defer s.deleting.Unlock()
 
@@ -60,8 +60,10 @@ func (s *Session) delete(ctx context.Context, o SnapshotOptions, tell func(*Sess
 	s.halt()
 
 	gone := Terminated{Facts: s.Facts, DeletedAt: time.Now().UTC()}
+	how := Deletion{Mode: o.Mode, By: by}
 	err := s.keep(o, memory)
 	if err == nil {
+		s.engine.Observer.Deleting(s, how)
 		err = s.remove(gone)
 	}
 	s.mu.Lock()
@@ -76,7 +78,7 @@ func (s *Session) delete(ctx context.Context, o SnapshotOptions, tell func(*Sess
 	s.deleted = true
 	s.wake()
 	s.engine.forget(gone)
-	tell(s)
+	s.engine.Observer.Deleted(s, how)
 	return nil
 }
 

@@ -11,11 +11,13 @@
 package sessions
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -58,23 +60,6 @@ type Config struct {
 	Stuck func(agent, sessionID string) bool
 }
 
-// Observer is told what happens to sessions, while they are locked: it must
-// not block, nor call the session.
-type Observer interface {
-	// Created tells of a new session and its status.
-	Created(*Session, Status)
-	// Changed tells of an event and the statuses before and after it.
-	Changed(s *Session, before, after Status, e Event)
-	Deleted(*Session)
-}
-
-// deaf is the observer of an engine that has none.
-type deaf struct{}
-
-func (deaf) Created(*Session, Status)                {}
-func (deaf) Changed(*Session, Status, Status, Event) {}
-func (deaf) Deleted(*Session)                        {}
-
 // The folders below Config.Dir.
 const (
 	sessionFolder    = "sessions"   // a journal for each session
@@ -110,7 +95,7 @@ func Open(c Config) (*Engine, error) {
 		}
 	}
 	if c.Observer == nil {
-		c.Observer = deaf{}
+		c.Observer = Deaf{}
 	}
 	e := &Engine{Config: c, sessions: map[string]*Session{}}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
@@ -118,7 +103,9 @@ func Open(c Config) (*Engine, error) {
 		e.cancel()
 		return nil, err
 	}
-	for _, s := range e.sessions {
+	all := slices.SortedFunc(maps.Values(e.sessions), byAge)
+	e.Observer.Opened(all, e.snapshots.all())
+	for _, s := range all {
 		s.revive()
 	}
 	e.work.Go(e.clean)
@@ -308,13 +295,13 @@ func (e *Engine) Sessions(owner string) []*Session {
 	if e.TTL > 0 {
 		all = slices.DeleteFunc(all, func(s *Session) bool { return s.idle() > e.TTL })
 	}
-	slices.SortFunc(all, func(a, b *Session) int {
-		if c := a.CreatedAt.Compare(b.CreatedAt); c != 0 {
-			return c
-		}
-		return strings.Compare(a.ID, b.ID)
-	})
+	slices.SortFunc(all, byAge)
 	return all
+}
+
+// byAge puts the oldest session first.
+func byAge(a, b *Session) int {
+	return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), strings.Compare(a.ID, b.ID))
 }
 
 // AgentNames gives the names of the agents there are, sorted.

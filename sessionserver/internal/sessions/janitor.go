@@ -46,7 +46,7 @@ func (e *Engine) expire() {
 	}
 	e.mu.RUnlock()
 	for _, s := range old {
-		err := s.delete(e.ctx, SnapshotOptions{Mode: SnapshotNone}, e.Observer.Deleted)
+		err := s.delete(e.ctx, SnapshotOptions{Mode: SnapshotNone}, ByAge)
 		if err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrClosed) {
 			e.Logger.Warn("expired session not deleted", "session_id", s.ID, "error", err)
 		}

@@ -98,6 +98,15 @@ func (s *Session) Since(position int) View {
 	}
 }
 
+// Replay tells of every event again, with the status before it.
+func (s *Session) Replay(tell func(before Status, e Event)) {
+	status := Status{Phase: Ready}
+	for _, e := range s.Since(0).Events {
+		tell(status, e)
+		status = status.after(e)
+	}
+}
+
 // Messages gives the messages with an id above after, and the status that
 // belongs to them.
 func (s *Session) Messages(after int) ([]Event, Status) {
@@ -313,8 +322,7 @@ func (s *Session) settle(m agent.Message, state json.RawMessage) {
 	}
 	s.engine.Logger.Error("task outcome not saved", "session_id", s.ID, "error", err)
 	m.ID = s.lastID + 1
-	s.apply(record{Event: &Event{At: time.Now().UTC(), Message: m}})
-	s.wake()
+	s.publish(record{Event: &Event{At: time.Now().UTC(), Message: m}})
 }
 
 // commit makes a change durable, then visible.
@@ -328,13 +336,18 @@ func (s *Session) commit(r record) error {
 	if err := s.journal.append(r); err != nil {
 		return err
 	}
+	s.publish(r)
+	return nil
+}
+
+// publish makes a change visible, to observers first.
+func (s *Session) publish(r record) {
 	before := s.now()
 	s.apply(r)
 	if r.Event != nil {
 		s.engine.Observer.Changed(s, before, s.now(), *r.Event)
 	}
 	s.wake()
-	return nil
 }
 
 // apply brings the session up to a record. It is the one place where a session

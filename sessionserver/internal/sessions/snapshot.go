@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -192,6 +193,13 @@ func (ss *snapshots) put(s Snapshot, byDefault bool) error {
 	return err
 }
 
+// all gives the snapshots, the oldest first.
+func (ss *snapshots) all() []Snapshot {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	return slices.SortedFunc(maps.Values(ss.bySession), func(a, b Snapshot) int { return a.CreatedAt.Compare(b.CreatedAt) })
+}
+
 // prune removes the snapshots that have had their time.
 func (ss *snapshots) prune(r Retention) error {
 	ss.mu.Lock()
@@ -300,6 +308,7 @@ func (s *Session) keep(o SnapshotOptions, memory json.RawMessage) error {
 		}
 		return fmt.Errorf("keep snapshot: %w", err)
 	}
+	s.engine.Observer.Kept(snap)
 	if snap.Tree && s.RestoredFrom != "" {
 		s.share()
 	}
