@@ -36,11 +36,14 @@ func (p *Plan) Handler(next http.Handler, operation func(*http.Request) (name, s
 			next.ServeHTTP(w, r)
 			return
 		}
-		p.spoil(s, session, next, w, r)
+		p.spoil(s, Fired{s.Fault, op, session}, next, w, r)
 	})
 }
 
-func (p *Plan) spoil(s *state, session string, next http.Handler, w http.ResponseWriter, r *http.Request) {
+func (p *Plan) spoil(s *state, fired Fired, next http.Handler, w http.ResponseWriter, r *http.Request) {
+	if s.Fault != DropStream { // which has yet to find its occasion
+		p.tell(fired)
+	}
 	switch s.Fault {
 	case InternalError:
 		refuse(w, http.StatusInternalServerError, "Internal server error")
@@ -70,10 +73,10 @@ func (p *Plan) spoil(s *state, session string, next http.Handler, w http.Respons
 		next.ServeHTTP(&answer{header: http.Header{}}, r)
 		panic(http.ErrAbortHandler)
 	case DropStream:
-		next.ServeHTTP(&torn{ResponseWriter: w, left: s.AfterEvents}, r)
+		next.ServeHTTP(&torn{ResponseWriter: w, left: s.AfterEvents, tell: func() { p.tell(fired) }}, r)
 		p.takeBack(s) // the stream ended by itself before
 	case Vanish:
-		p.vanish(session)
+		p.vanish(fired.SessionID)
 		next.ServeHTTP(w, r)
 	}
 }

@@ -102,7 +102,7 @@ func TestAStreamIsTornAfterSoManyEvents(t *testing.T) {
 func TestTornStreamsAreSplitAtEventsNotAtWrites(t *testing.T) {
 	w := httptest.NewRecorder()
 	w.Header().Set("Content-Type", "text/event-stream")
-	out := &torn{ResponseWriter: w, left: 2}
+	out := &torn{ResponseWriter: w, left: 2, tell: func() {}}
 	require.PanicsWithValue(t, http.ErrAbortHandler, func() {
 		for _, part := range []string{"data: 0\n", "\ndata: 1\n\ndata: 2\n\n"} {
 			_, _ = out.Write([]byte(part))

@@ -20,6 +20,7 @@ type Config struct {
 type Plan struct {
 	mu       sync.Mutex
 	vanish   func(string)
+	tell     func(Fired)
 	noHeader bool
 	rules    []*state
 	byHeader map[Kind]int
@@ -35,7 +36,7 @@ type state struct {
 // New checks the rules and makes a plan of them. An error names the rule,
 // counted from 1, and what is allowed.
 func New(c Config) (*Plan, error) {
-	p := &Plan{vanish: func(string) {}, byHeader: map[Kind]int{}}
+	p := &Plan{vanish: func(string) {}, tell: func(Fired) {}, byHeader: map[Kind]int{}}
 	same := map[uint64]uint64{}
 	for i, r := range c.Rules {
 		if err := r.check(); err != nil {
@@ -62,6 +63,21 @@ func (p *Plan) OnVanish(vanish func(sessionID string)) {
 	}
 }
 
+// Fired is a fault that happens now.
+type Fired struct {
+	Fault     Kind
+	Operation string
+	SessionID string // empty if the operation is about no single session
+}
+
+// OnFire sets what is told of each fault, before it can be felt; it is set
+// before the plan is used.
+func (p *Plan) OnFire(tell func(Fired)) {
+	if p != nil {
+		p.tell = tell
+	}
+}
+
 // NoHeader refuses faults that requests ask for themselves, before the plan is
 // used.
 func (p *Plan) NoHeader() {
@@ -72,17 +88,23 @@ func (p *Plan) NoHeader() {
 
 // Turn says whether the agent's turn that now begins is to be stuck.
 func (p *Plan) Turn(agent, sessionID string) bool {
-	return p.fire(opTurn, sessionID, agent) != nil
+	s := p.fire(opTurn, sessionID, agent)
+	if s == nil {
+		return false
+	}
+	p.tell(Fired{s.Fault, opTurn, sessionID})
+	return true
 }
 
 // Webhook says how many times a webhook of the session is to be sent: 1 as
 // usual, 0 or 2 by a fault.
 func (p *Plan) Webhook(sessionID string) (copies int) {
 	s := p.fire(opWebhook, sessionID, "")
-	switch {
-	case s == nil:
+	if s == nil {
 		return 1
-	case s.Fault == DoubleWebhook:
+	}
+	p.tell(Fired{s.Fault, opWebhook, sessionID})
+	if s.Fault == DoubleWebhook {
 		return 2
 	}
 	return 0

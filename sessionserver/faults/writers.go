@@ -38,7 +38,8 @@ func (a *answer) half(w http.ResponseWriter) {
 type torn struct {
 	http.ResponseWriter
 	left    int
-	newline bool // the byte before was the end of a line
+	newline bool   // the byte before was the end of a line
+	tell    func() // is told before the tear
 }
 
 func (t *torn) Write(b []byte) (int, error) {
@@ -56,6 +57,7 @@ func (t *torn) Write(b []byte) (int, error) {
 	if t.left > 0 {
 		return t.ResponseWriter.Write(b)
 	}
+	t.tell()
 	_, _ = t.ResponseWriter.Write(b[:end])
 	_ = http.NewResponseController(t.ResponseWriter).Flush()
 	panic(http.ErrAbortHandler)
