@@ -48,6 +48,9 @@ type Config struct {
 	AGI AGIOptions
 	// Faults makes the server fail on purpose; nil does not.
 	Faults *faults.Plan
+	// Truth is the file to which the server adds what really happens, see
+	// package truth; none if empty. It belongs to one server at a time.
+	Truth string
 
 	// Logger is slog.Default() if nil.
 	Logger *slog.Logger

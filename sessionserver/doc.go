@@ -21,4 +21,5 @@
 // working directory, which another one begins with.
 //
 // With Config.Faults the server fails on purpose; /faults then tells how often.
+// With Config.Truth it writes down what really happened, for those who check.
 package sessionserver

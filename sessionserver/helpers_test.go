@@ -64,10 +64,10 @@ func serve(t testing.TB, c Config) (*Server, *caller) {
 }
 
 // child runs a server in a process of its own.
-func child(t testing.TB, dir string) (*exec.Cmd, *caller) {
+func child(t testing.TB, dir string, env ...string) (*exec.Cmd, *caller) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childDir+"="+dir)
+	cmd.Env = append(append(os.Environ(), childDir+"="+dir), env...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)

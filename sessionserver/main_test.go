@@ -17,6 +17,9 @@ import (
 // measured from outside.
 const childDir = "SESSIONSERVER_TEST_DIR"
 
+// childTruth is where such a server writes its truth log; empty: nowhere.
+const childTruth = "SESSIONSERVER_TEST_TRUTH"
+
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childDir); dir != "" {
 		if err := serveChild(dir); err != nil {
@@ -32,7 +35,7 @@ func TestMain(m *testing.M) {
 func serveChild(dir string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	s, err := New(Config{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
+	s, err := New(Config{Dir: dir, Truth: os.Getenv(childTruth), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
 	}

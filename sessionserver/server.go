@@ -15,6 +15,7 @@ import (
 	"github.com/errand-dev/errand/sessionserver/agent/exec"
 	"github.com/errand-dev/errand/sessionserver/agent/reader"
 	"github.com/errand-dev/errand/sessionserver/agent/script"
+	"github.com/errand-dev/errand/sessionserver/faults"
 	"github.com/errand-dev/errand/sessionserver/internal/agi"
 	"github.com/errand-dev/errand/sessionserver/internal/auth"
 	"github.com/errand-dev/errand/sessionserver/internal/sessions"
@@ -37,6 +38,7 @@ type Server struct {
 	agents   map[string]agent.Agent
 	reader   *reader.Agent
 	webhooks *webhook.Sender
+	witness  *witness // nil if nobody wants to know
 	self     *loopback
 	handler  http.Handler
 	http     *http.Server
@@ -69,6 +71,10 @@ func New(c Config) (*Server, error) {
 		return nil, err
 	}
 	s.webhooks = webhook.New(webhook.Config{Secret: c.WebhookSecret, Copies: c.Faults.Webhook, Logger: c.Logger})
+	observers, err := s.observers(c, options)
+	if err != nil {
+		return nil, err
+	}
 	s.engine, err = sessions.Open(sessions.Config{
 		Dir:            c.Dir,
 		Agents:         s.agents,
@@ -77,11 +83,11 @@ func New(c Config) (*Server, error) {
 		TTL:            c.TTL,
 		ListTerminated: c.ListTerminated,
 		Retention:      c.Snapshots,
-		Observer:       &agi.Webhooks{Options: options, Sender: s.webhooks, ViewURL: s.viewURL, Logger: c.Logger},
+		Observer:       observers,
 		Stuck:          c.Faults.Turn,
 	})
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, s.closeWitness())
 	}
 	s.face = agi.New(agi.Config{
 		Options: options,
@@ -100,6 +106,29 @@ func New(c Config) (*Server, error) {
 		ErrorLog:          slog.NewLogLogger(c.Logger.Handler(), slog.LevelWarn),
 	}
 	return s, nil
+}
+
+// observers are told what happens: the witness first, so that what others make
+// of it comes later in its log.
+func (s *Server) observers(c Config, options agi.Options) (sessions.Observers, error) {
+	webhooks := &agi.Webhooks{Options: options, Sender: s.webhooks, ViewURL: s.viewURL, Logger: c.Logger}
+	if c.Truth == "" {
+		c.Faults.OnFire(func(faults.Fired) {}) // a plan may have served another server
+		return sessions.Observers{webhooks}, nil
+	}
+	var err error
+	if s.witness, err = newWitness(c.Truth, c.Logger); err != nil {
+		return nil, err
+	}
+	c.Faults.OnFire(s.witness.fired)
+	return sessions.Observers{s.witness, webhooks}, nil
+}
+
+func (s *Server) closeWitness() error {
+	if s.witness == nil {
+		return nil
+	}
+	return s.witness.log.Close()
 }
 
 // staff gathers the agents: those that come with the server, programs, and
@@ -176,5 +205,5 @@ func (s *Server) Close(ctx context.Context) error {
 		err = errors.Join(err, s.http.Close())
 	}
 	s.reader.CloseIdleConnections()
-	return err
+	return errors.Join(err, s.closeWitness())
 }

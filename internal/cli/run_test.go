@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/errand-dev/errand/internal/engine"
+	"github.com/errand-dev/errand/sessionserver/truth"
 	"github.com/errand-dev/errand/starter"
 	"github.com/errand-dev/errand/workflows"
 )
@@ -280,7 +281,7 @@ func TestAClusterWithoutWorkersIsRefused(t *testing.T) {
 
 func TestTheLocalSessionServerRunsOnItsOwn(t *testing.T) {
 	s := newShell(t, "SESSIONS_KEY=sk-canary")
-	server := s.start(nil, "sessions", "serve", "--listen", "127.0.0.1:0", "--api-key", "env:SESSIONS_KEY")
+	server := s.start(nil, "sessions", "serve", "--listen", "127.0.0.1:0", "--api-key", "env:SESSIONS_KEY", "--truth", filepath.Join(s.data, "truth.jsonl"))
 	server.says("errand: serving sessions at http://127.0.0.1:")
 	_, address, _ := strings.Cut(server.err.String(), "serving sessions at ")
 	address, _, _ = strings.Cut(address, " ")
@@ -301,4 +302,8 @@ func TestTheLocalSessionServerRunsOnItsOwn(t *testing.T) {
 	server.interrupt()
 	server.wait()
 	require.Equal(t, exitOK, server.status)
+	log, err := truth.Read(filepath.Join(s.data, "truth.jsonl"))
+	require.NoError(t, err)
+	require.Equal(t, "think Hm; finish 1", log.Of(truth.Message)[0].Text)
+	require.Len(t, log.Of(truth.Deleted), 1)
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -98,7 +99,8 @@ func (a *app) listSessions(ctx context.Context, name string) (err error) {
 }
 
 func (a *app) sessionsServeCommand() *cobra.Command {
-	var listen, key, plan string
+	var listen, key string
+	var rehearsal rehearsal
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the local session server on its own",
@@ -108,20 +110,26 @@ func (a *app) sessionsServeCommand() *cobra.Command {
 		Example: example(`sessions serve --listen 127.0.0.1:8321`, `sessions serve --listen 0.0.0.0:8321 --api-key env:SESSIONS_KEY`),
 		Args:    exactly(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			return a.serveSessions(c.Context(), listen, key, plan)
+			return a.serveSessions(c.Context(), listen, key, rehearsal)
 		},
 	}
 	c.Flags().StringVar(&listen, "listen", "127.0.0.1:8321", "`HOST:PORT` to listen on")
 	c.Flags().StringVar(&key, "api-key", "", "`env:NAME` or file:PATH of the keys that clients may send, one a line")
-	c.Flags().StringVar(&plan, "faults", "", "`FILE` of faults to rehearse; GET /faults and the end of the command tell what fired")
+	c.Flags().StringVar(&rehearsal.faults, "faults", "", "`FILE` of faults to rehearse; GET /faults and the end of the command tell what fired")
+	c.Flags().StringVar(&rehearsal.truth, "truth", "", "`FILE` to which the server adds what really happened, a JSON line for each fact")
 	return c
+}
+
+// rehearsal names the files of a rehearsal. Both win over errand.toml.
+type rehearsal struct {
+	faults, truth string
 }
 
 // closeTimeout bounds how long the session server may take to finish its
 // requests and to end its agents, which have some seconds for that.
 const closeTimeout = 15 * time.Second
 
-func (a *app) serveSessions(ctx context.Context, listen, keyRef, planFile string) (err error) {
+func (a *app) serveSessions(ctx context.Context, listen, keyRef string, files rehearsal) (err error) {
 	c, err := a.load()
 	if err != nil {
 		return err
@@ -141,8 +149,9 @@ func (a *app) serveSessions(ctx context.Context, listen, keyRef, planFile string
 	if err != nil {
 		return usage(err)
 	}
-	if planFile != "" {
-		if settings.Faults, err = faults.Load(planFile); err != nil {
+	settings.Truth = cmp.Or(files.truth, settings.Truth)
+	if files.faults != "" {
+		if settings.Faults, err = faults.Load(files.faults); err != nil {
 			return usagef("--faults: %w", err)
 		}
 	}

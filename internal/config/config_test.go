@@ -281,7 +281,8 @@ func TestTheFilesOfAnAgentCountFromItsConfiguration(t *testing.T) {
 }
 
 func TestHowTheSessionServerServes(t *testing.T) {
-	path := write(t, filepath.Join(t.TempDir(), "my.toml"), `
+	dir := t.TempDir()
+	path := write(t, filepath.Join(dir, "my.toml"), `
 [session_server]
 boot = "1s"
 ttl = "2h"
@@ -290,6 +291,7 @@ snapshot_max_age = "720h"
 snapshot_max_count = 100
 requests_per_second = 5
 burst = 10
+truth = "logs/truth.jsonl"
 
 [session_server.agi]
 strict = true
@@ -301,6 +303,7 @@ after_cancel = "finished"`)
 		Boot:     time.Second, TTL: 2 * time.Hour, ListTerminated: true,
 		Snapshots:         sessionserver.Retention{MaxAge: 720 * time.Hour, MaxCount: 100},
 		RequestsPerSecond: 5, Burst: 10,
-		AGI: sessionserver.AGIOptions{Strict: true, AfterCancel: "finished"},
+		AGI:   sessionserver.AGIOptions{Strict: true, AfterCancel: "finished"},
+		Truth: filepath.Join(dir, "logs", "truth.jsonl"),
 	}, c.SessionServer)
 }

@@ -22,6 +22,7 @@ type fileSessionServer struct {
 	Burst             int                      `toml:"burst"`
 	WebhookSecret     string                   `toml:"webhook_secret"`
 	Faults            string                   `toml:"faults"`
+	Truth             string                   `toml:"truth"`
 	AGI               sessionserver.AGIOptions `toml:"agi"`
 }
 
@@ -44,14 +45,21 @@ func (f fileSessionServer) config(dir string) (sessionserver.Config, error) {
 		return c, fmt.Errorf("agi: %w", err)
 	}
 	if f.Faults != "" {
-		path := f.Faults
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(dir, path)
-		}
 		var err error
-		if c.Faults, err = faults.Load(path); err != nil {
+		if c.Faults, err = faults.Load(from(dir, f.Faults)); err != nil {
 			return c, err
 		}
 	}
+	if f.Truth != "" {
+		c.Truth = from(dir, f.Truth)
+	}
 	return c, nil
+}
+
+// from is a path that counts from the folder dir.
+func from(dir, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
 }
