@@ -304,6 +304,13 @@ func TestEachViolationIsFound(t *testing.T) {
 			func(r *rehearsal) { r.add("a question which a?", "a question and a?") },
 			[]string{`I4: session a of task a: the answer to q-1 was delivered 0 times after its question: "answer a"`},
 		},
+		"an answer is lost before the one under way": {
+			func(r *rehearsal) {
+				r.add("c question which c?", "c question and c?")
+				task(r, "c").Answers = append(task(r, "c").Answers, workflows.Answer{QuestionID: "q-2", Text: "more c"})
+			},
+			[]string{`I4: session c of task c: the answer to q-1 was delivered 0 times after its question: "answer c"`},
+		},
 		"an answer to no question": {
 			func(r *rehearsal) { task(r, "a").Answers[0].QuestionID = "q-2" },
 			[]string{"I4: session a of task a: q-2 was answered and never asked"},

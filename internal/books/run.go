@@ -40,7 +40,7 @@ func relate(r Run) *run {
 	}
 	byID := map[string]*session{}
 	for _, told := range r.Log.Sessions() {
-		if len(told.Of(truth.Created)) > 0 { // else of before the log began; there is but a snapshot
+		if len(told.Of(truth.Created)) > 0 { // of one from before the log there may be a snapshot
 			s := &session{Session: told}
 			run.sessions = append(run.sessions, s)
 			byID[s.ID] = s
