@@ -69,7 +69,8 @@ func (a *Activities) onSession(ctx context.Context, in SessionInput,
 	if err != nil {
 		return convertError(in.Connection, err)
 	}
-	return convertError(in.Connection, call(p, ctx, in.SessionID))
+	err = call(p, ctx, in.SessionID)
+	return withFate(convertError(in.Connection, err), fateOf(err))
 }
 
 // DeleteSessionInput says which session to delete and what to keep of it.
@@ -137,6 +138,7 @@ type AwaitTurnInput struct {
 	TurnTimeout  time.Duration      `json:"turn_timeout,omitempty"` // from when the message is there; 0: only the deadline counts
 	Deadline     time.Time          `json:"deadline,omitzero"`      // of turn and task; zero: none
 	StallTimeout time.Duration      `json:"stall_timeout,omitempty"`
+	StrayPause   bool               `json:"stray_pause,omitempty"`   // a pause that was given up may still come: it is not meant
 	ResultSchema json.RawMessage    `json:"result_schema,omitempty"` // JSON Schema of the result; none: anything goes
 }
 

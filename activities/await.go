@@ -49,6 +49,8 @@ type turnWatch struct {
 
 	turnProgress
 	deadline    time.Time      // of the turn
+	aliveAt     time.Time      // when this attempt was seen to go on, before its send
+	overdue     bool           // it stood still for longer than its heartbeat timeout
 	lastEntry   string         // id of the newest entry read; empty: none yet
 	state       provider.State // empty: not read yet
 	idleSince   time.Time      // zero while the session is not idle
@@ -61,7 +63,7 @@ type turnWatch struct {
 }
 
 func newTurnWatch(ctx context.Context, a *Activities, in AwaitTurnInput) *turnWatch {
-	w := &turnWatch{a: a, in: in, turnProgress: turnProgress{Cursor: in.After, LastProgress: time.Now()}}
+	w := &turnWatch{a: a, in: in, aliveAt: time.Now(), turnProgress: turnProgress{Cursor: in.After, LastProgress: time.Now()}}
 	if activity.HasHeartbeatDetails(ctx) {
 		var before turnProgress
 		if err := activity.GetHeartbeatDetails(ctx, &before); err == nil {
@@ -195,6 +197,11 @@ func (w *turnWatch) read(ctx context.Context, p provider.Provider) (*Turn, error
 		}
 	}
 	w.advance(progress, time.Now())
+	if w.in.StrayPause && progress.State == provider.StatePaused {
+		if err := p.Resume(ctx, w.in.SessionID); err != nil {
+			activity.GetLogger(ctx).Warn("a pause that came too late was not taken back yet", "session", w.in.SessionID, "error", err)
+		}
+	}
 	if o := progress.Outcome; o != nil {
 		turn := &Turn{Outcome: o.Kind, Result: o.Result, Cursor: progress.Cursor}
 		if o.Kind != provider.OutcomeFinished { // whose text is the result once more

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	sendTimeout = time.Minute // of one Send
+	leastSendTimeout = 5 * time.Second
 
 	// decidedTime is how long a message may take to show in its session after
 	// the vendor's own server has answered its send with an error.
@@ -39,9 +39,13 @@ func (w *turnWatch) deliver(ctx context.Context, p provider.Provider) error {
 			return err
 		}
 	}
-	// A try that leaves no word is taken to be pending, so this costs no
-	// heartbeat as long as all goes well.
-	err := w.beating(ctx, func(ctx context.Context) error { return p.Send(ctx, w.in.SessionID, m) })
+	most := sendTimeout(p)
+	if err := w.fenced(ctx); err != nil {
+		return err
+	}
+	// A try that leaves no word is unheard of, so this costs no heartbeat as
+	// long as all goes well.
+	err := w.beating(ctx, most, func(ctx context.Context) error { return p.Send(ctx, w.in.SessionID, m) })
 	if err != nil {
 		w.leave(ctx, fateOf(err))
 		return err
@@ -50,17 +54,28 @@ func (w *turnWatch) deliver(ctx context.Context, p provider.Provider) error {
 	return nil
 }
 
+// sendTimeout bounds one send: what takes longer than this is no more likely to
+// be heard of than to have got lost.
+func sendTimeout(p provider.Provider) time.Duration {
+	return max(leastSendTimeout, p.Capabilities().SettleTime)
+}
+
 // look reports whether the message of a former try is there, once that is sure.
 func (w *turnWatch) look(ctx context.Context, p provider.Provider, m provider.Message, before Fate) (bool, error) {
 	w.leave(ctx, before)
 	settled := p.Capabilities().SettleTime
-	if before == FateDecided {
+	switch before {
+	case FateDecided:
 		settled = min(settled, decidedTime)
+	case FateUnheard:
+		settled += sendTimeout(p) // it may give up only then
 	}
 	for end := time.Now().Add(settled); ; {
-		callCtx, cancel := context.WithTimeout(ctx, readTimeout)
-		arrival, err := p.Find(callCtx, w.in.SessionID, m, w.in.After)
-		cancel()
+		var arrival provider.Arrival
+		err := w.beating(ctx, readTimeout, func(ctx context.Context) (err error) {
+			arrival, err = p.Find(ctx, w.in.SessionID, m, w.in.After)
+			return err
+		})
 		wait := min(lookAgain, time.Until(end))
 		switch {
 		case err != nil:
@@ -93,13 +108,31 @@ func (w *turnWatch) there() {
 // leave tells the next try what is known of this one.
 func (w *turnWatch) leave(ctx context.Context, fate Fate) {
 	w.Note = newTryNote(ctx, fate)
+	w.alive(ctx)
 	activity.RecordHeartbeat(ctx, w.turnProgress)
+}
+
+// alive notes that this attempt goes on, and whether it stood still for so long
+// that it may have been given up.
+func (w *turnWatch) alive(ctx context.Context) {
+	timeout := activity.GetInfo(ctx).HeartbeatTimeout
+	w.overdue = w.overdue || (timeout > 0 && time.Since(w.aliveAt) > timeout)
+	w.aliveAt = time.Now()
+}
+
+// fenced keeps an attempt from sending that another may have taken over from:
+// what it would send now, the other may have sent already.
+func (w *turnWatch) fenced(ctx context.Context) error {
+	if w.alive(ctx); w.overdue {
+		return retryableError(ErrTypeWorkerStopping, "the worker was held up before it could send", 0)
+	}
+	return ctx.Err()
 }
 
 // beating makes one call that is bounded in time, and keeps the activity alive
 // meanwhile.
-func (w *turnWatch) beating(ctx context.Context, call func(context.Context) error) error {
-	callCtx, cancel := context.WithTimeout(ctx, sendTimeout)
+func (w *turnWatch) beating(ctx context.Context, most time.Duration, call func(context.Context) error) error {
+	callCtx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- call(callCtx) }()
@@ -108,8 +141,10 @@ func (w *turnWatch) beating(ctx context.Context, call func(context.Context) erro
 	for {
 		select {
 		case err := <-done:
+			w.alive(ctx)
 			return err
 		case <-beat.C:
+			w.alive(ctx)
 			activity.RecordHeartbeat(ctx, w.turnProgress)
 		}
 	}

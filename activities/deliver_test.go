@@ -114,6 +114,7 @@ type looked struct {
 	*played
 	tells func(waited time.Duration) (provider.Arrival, error)
 
+	stands       time.Duration // the whole process, before its send
 	looks, sends int
 	sent         time.Duration
 }
@@ -123,6 +124,8 @@ func newLooked(tells func(time.Duration) (provider.Arrival, error)) *looked {
 }
 
 func (l *looked) Capabilities() provider.Capabilities {
+	time.Sleep(l.stands) //nolint:forbidigo // what stands still is the process, and the clock is the test's
+	l.stands = 0
 	return provider.Capabilities{SettleTime: 30 * time.Second, PollInterval: time.Second}
 }
 
@@ -158,6 +161,7 @@ func TestASecondTryWaitsUntilTheFirstCannotTakeEffectAnyMore(t *testing.T) {
 		"the vendor refused it":  {before: FateDecided, tells: always(provider.Missing), sends: 1, at: decidedTime},
 		"nobody can tell":        {before: FatePending, tells: always(provider.Doubtful), failed: ErrTypeAmbiguousSend, at: 30 * time.Second},
 		"it was not sent at all": {before: FateNone, sends: 1},
+		"nobody has told":        {before: FateUnheard, tells: always(provider.Missing), sends: 1, at: 60 * time.Second},
 		"it arrives late": {
 			before: FatePending, at: 21 * time.Second,
 			tells: func(waited time.Duration) (provider.Arrival, error) {
@@ -224,6 +228,51 @@ func TestATryThatLeftNoWordMayHaveSent(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestAWorkerThatStoodStillDoesNotSend(t *testing.T) {
+	for name, test := range map[string]struct {
+		stood time.Duration
+		sends int
+	}{"for too long": {21 * time.Second, 0}, "for a moment": {19 * time.Second, 1}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				v := newLooked(always(provider.Missing))
+				v.stands = test.stood
+				h := host{heartbeatTimeout: 20 * time.Second}
+				_, _, err := h.await(t, v, goOn(FateNone))
+				require.Equal(t, test.sends, v.sends)
+				if test.sends == 0 {
+					requireType(t, err, ErrTypeWorkerStopping, true)
+				}
+			})
+		})
+	}
+}
+
+func TestAPauseThatCameTooLateIsTakenBack(t *testing.T) {
+	for _, stray := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			p := &pausedLate{played: play(
+				moment{at: minute, state: provider.StatePaused}, moment{at: 2 * minute, state: provider.StateWorking},
+				moment{at: 3 * minute, say: provider.EntryDone, text: `"ok"`},
+			)}
+			_, _, err := new(host).await(t, p, AwaitTurnInput{StrayPause: stray})
+			require.NoError(t, err)
+			require.Equal(t, stray, p.resumes > 0, "somebody else's pause is not ours to end")
+		})
+	}
+}
+
+// pausedLate is a session that is found paused.
+type pausedLate struct {
+	*played
+	resumes int
+}
+
+func (p *pausedLate) Resume(context.Context, string) error {
+	p.resumes++
+	return nil
 }
 
 func TestAMessageThatIsKnownToBeThereIsNotLookedFor(t *testing.T) {

@@ -17,7 +17,8 @@ type Fate string
 const (
 	FateNone    Fate = ""        // it had no effect, or was not made
 	FateDecided Fate = "decided" // the vendor's own server has answered: if it acts, it has acted
-	FatePending Fate = "pending" // it may have an effect, now or later
+	FatePending Fate = "pending" // it was given up, and may have an effect, now or later
+	FateUnheard Fate = "unheard" // nobody has told: it may even be under way still
 )
 
 // fateOf is the fate of a call that ended so.
@@ -49,12 +50,13 @@ func newTryNote(ctx context.Context, fate Fate) tryNote {
 }
 
 // past is what the note of an earlier try says about the try before this one.
-// A note that is older than that says nothing: the worker died with its try.
+// A note that is older than that says nothing: the worker died with its try, or
+// is cut off with it.
 func (n tryNote) past(ctx context.Context) Fate {
 	if n.Attempt == activity.GetInfo(ctx).Attempt-1 {
 		return n.Fate
 	}
-	return FatePending
+	return FateUnheard
 }
 
 // note leaves the fate of this try for the next. Should it not arrive, the
@@ -70,7 +72,7 @@ func note(ctx context.Context, fate Fate) {
 func past(ctx context.Context, told Fate) Fate {
 	info := activity.GetInfo(ctx)
 	if info.IsLocalActivity {
-		return FatePending
+		return FateUnheard
 	}
 	if info.Attempt <= 1 {
 		return told
@@ -79,7 +81,7 @@ func past(ctx context.Context, told Fate) Fate {
 	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &before) == nil {
 		return before.past(ctx)
 	}
-	return FatePending
+	return FateUnheard
 }
 
 // withFate puts the fate of a call among the details of its converted error.
@@ -103,7 +105,7 @@ func FateOf(err error) Fate {
 		return fate
 	}
 	if temporal.IsTimeoutError(err) || temporal.IsCanceledError(err) {
-		return FatePending
+		return FateUnheard
 	}
 	return FateNone
 }

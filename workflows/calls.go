@@ -43,6 +43,7 @@ func (t *agentTask) callAwaitTurn(ctx workflow.Context) workflow.Future {
 		After:        t.s.Watermark,
 		TurnTimeout:  t.s.TurnLeft,
 		StallTimeout: t.in.StallTimeout,
+		StrayPause:   t.s.StrayPause,
 	}
 	if m := t.s.Outbox; m != nil {
 		in.Message = &activities.Message{Text: m.Text, StartURL: m.StartURL, Before: m.Before}
@@ -58,7 +59,13 @@ func (t *agentTask) callAwaitTurn(ctx workflow.Context) workflow.Future {
 }
 
 func (t *agentTask) callPauseSession(ctx workflow.Context) error {
-	_, err := call[struct{}](t, ctx, commandPlan("pause the agent"), acts.PauseSession, t.session())
+	plan := commandPlan("pause the agent")
+	plan.patient = func(err error) any {
+		t.s.StrayPause = t.s.StrayPause || doubtful(err)
+		return t.session()
+	}
+	_, err := call[struct{}](t, ctx, plan, acts.PauseSession, t.session())
+	t.s.StrayPause = t.s.StrayPause || doubtful(err)
 	return err
 }
 
@@ -140,6 +147,12 @@ func call[O any](t *agentTask, ctx workflow.Context, plan callPlan, activity, in
 	}
 	err := workflow.ExecuteActivity(patient(ctx, plan), activity, in).Get(ctx, &out)
 	return out, err
+}
+
+// doubtful reports whether a call that failed so may still have an effect.
+func doubtful(err error) bool {
+	fate := activities.FateOf(err)
+	return fate == activities.FatePending || fate == activities.FateUnheard
 }
 
 // settled reports whether another try could change nothing.

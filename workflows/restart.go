@@ -53,7 +53,7 @@ func (t *agentTask) dropSession(ctx workflow.Context, alive bool) {
 // answered, and what was counted, stays.
 func (t *agentTask) forgetSession() {
 	s := &t.s
-	s.Session, s.SessionRef, s.SessionPaused = nil, "", false
+	s.Session, s.SessionRef, s.SessionPaused, s.StrayPause = nil, "", false, false
 	s.Outbox = &outgoing{Text: t.in.Prompt, StartURL: t.in.StartURL}
 	s.Watermark, s.TurnOpen, s.TurnLeft, s.TurnDeadline = "", false, 0, time.Time{}
 	s.Question, s.ScriptUsed, s.FollowUpsSent, s.Result = nil, 0, 0, nil

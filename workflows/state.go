@@ -46,6 +46,7 @@ type taskState struct {
 	Paused        bool      `json:"paused,omitempty"`         // asked for by a person
 	PausedAt      time.Time `json:"paused_at,omitzero"`       // since when
 	SessionPaused bool      `json:"session_paused,omitempty"` // the vendor stopped the agent
+	StrayPause    bool      `json:"stray_pause,omitempty"`    // a pause that was given up may still come
 
 	Listed Status `json:"listed,omitempty"` // status that lists show
 }

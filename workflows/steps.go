@@ -19,7 +19,7 @@ func (t *agentTask) createSession(ctx workflow.Context) error {
 	t.enter(ctx, PhaseCreating)
 	s, err := t.callCreateSession(ctx)
 	if err != nil {
-		if activities.FateOf(err) == activities.FatePending {
+		if doubtful(err) {
 			t.s.SessionsCreated++
 		}
 		return err
@@ -37,7 +37,7 @@ func (t *agentTask) openTurn(ctx workflow.Context) error {
 		return t.sendMessage(ctx)
 	}
 	if t.s.WasReset {
-		t.s.Outbox.Before = activities.FatePending
+		t.s.Outbox.Before = activities.FateUnheard
 	}
 	t.s.TurnOpen = true
 	t.s.TurnLeft = t.in.TurnTimeout
@@ -60,7 +60,7 @@ func (t *agentTask) awaitTurn(ctx workflow.Context) error {
 		abandon() // taken up again from the same watermark
 		t.s.TurnLeft = max(time.Second, t.s.TurnLeft-workflow.Now(ctx).Sub(began))
 		if t.s.Outbox != nil {
-			t.s.Outbox.Before = activities.FatePending
+			t.s.Outbox.Before = activities.FateUnheard
 		}
 		return nil
 	}
