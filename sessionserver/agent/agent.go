@@ -5,7 +5,7 @@
 // A worker may keep something alive from turn to turn, a process or a browser;
 // one that does not holds nothing about its session at all, and all it relies
 // on comes in with the [Turn]. What a worker can do besides is told by the
-// further interfaces it has: [Pauser], [Listener], [Screen], [Keeper].
+// further interfaces it has: [Pauser], [Listener], [Screen], [Sleeper], [Keeper].
 //
 // A server that is killed in the middle of a turn starts that turn again in its
 // next life, with the same message and with the state that was saved last.
@@ -23,7 +23,8 @@ import (
 // Agent does one kind of work, for many sessions at once.
 type Agent interface {
 	// Open readies the agent for a session. It is called before the first turn
-	// that the session has in this life of the server, and starts nothing yet.
+	// that the session has in this life of the server, or before somebody asks
+	// for its screen, and starts nothing yet.
 	Open(Session) Worker
 }
 
@@ -56,7 +57,8 @@ func (p PerTurn) Run(ctx context.Context, turn *Turn) Outcome { return p(ctx, tu
 func (p PerTurn) Close() {}
 
 // Pauser is a worker that can be held at any moment. Other workers are held at
-// their next call of the [Host].
+// their next call of the [Host]. A task that is cancelled while it is held is
+// resumed, too.
 type Pauser interface {
 	Pause() error
 	Resume() error
@@ -70,12 +72,20 @@ type Listener interface {
 // ErrNoScreen is what a Screen returns that turns out to have none.
 var ErrNoScreen = errors.New("the agent has no screen")
 
-// Screen is a worker that shows what it looks at, a browser for instance.
+// Screen is a worker that shows what it looks at, a browser for instance. It
+// can be asked at any time: in a turn, between two, and before the first.
 type Screen interface {
 	// Screenshot takes a picture. It fails with an error for people.
 	Screenshot(ctx context.Context) (Screenshot, error)
 	// Navigate opens an absolute http or https URL and tells where that led.
 	Navigate(ctx context.Context, url string) (current string, err error)
+}
+
+// Sleeper is a Screen that may have to be started for a picture.
+type Sleeper interface {
+	// Awake tells whether there is a picture to be had at once. People who watch
+	// a session wake nobody.
+	Awake() bool
 }
 
 // Screenshot is one picture of a screen.
@@ -115,6 +125,15 @@ type Session struct {
 	CDPURL          string
 	EnvironmentType string
 	Model           string
+	// Past gives the session's messages so far, oldest first and without those of
+	// a turn under way, and what the agent saved last, in this session or in the
+	// one that it was restored from; nil if there is nothing. It is for workers
+	// that act between turns, and not to be called in Open.
+	Past func() (history []Message, state json.RawMessage)
+	// Amend changes what the agent saved last, at once and for good. In a turn it
+	// changes what the turn has saved and not written yet as well. The change is
+	// made under the session's lock and must call nothing of the session.
+	Amend func(change func(state json.RawMessage) (any, error)) error
 	// Gone is called by a worker when what it kept alive has ended between two
 	// turns, with a sentence for people: an open question then fails the task,
 	// so that nobody answers a dead agent. It may be nil.

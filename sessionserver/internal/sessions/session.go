@@ -219,27 +219,39 @@ func (s *Session) hold(m Mark, applies func(Status) bool, act func(agent.Pauser)
 	if err != nil {
 		return false, err
 	}
-	if p, ok := worker.(agent.Pauser); ok {
+	s.passOn(worker, m, act)
+	return true, nil
+}
+
+func (s *Session) passOn(w agent.Worker, m Mark, act func(agent.Pauser) error) {
+	if p, ok := w.(agent.Pauser); ok {
 		if err := act(p); err != nil {
 			// The host still holds it at the next thing it says.
 			s.engine.Logger.Warn("agent not held or let go at once", "session_id", s.ID, "mark", m, "error", err)
 		}
 	}
-	return true, nil
 }
 
-// Cancel gives up the active task, if there is one. The session stays usable.
+// Cancel gives up the active task, if there is one. The session stays usable,
+// and its agent is no longer held.
 func (s *Session) Cancel() error {
+	s.holding.Lock()
+	defer s.holding.Unlock()
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if !s.status.Active() || s.leaving {
+		s.mu.Unlock()
 		return nil
 	}
-	if err := s.mark(Cancelled, ""); err != nil {
-		return err
+	held, worker := s.status.Paused, s.worker
+	err := s.mark(Cancelled, "")
+	if err == nil {
+		s.stop()
 	}
-	s.stop()
-	return nil
+	s.mu.Unlock()
+	if err == nil && held {
+		s.passOn(worker, Cancelled, agent.Pauser.Resume)
+	}
+	return err
 }
 
 // revive makes the session go on where a former process left it.
@@ -379,6 +391,17 @@ func (s *Session) apply(r record) {
 	s.events = append(s.events, e)
 }
 
+// history gives the messages before a position in the log.
+func (s *Session) history(position int) []agent.Message {
+	var messages []agent.Message
+	for _, e := range s.events[:position] {
+		if e.Mark == "" {
+			messages = append(messages, e.Message)
+		}
+	}
+	return messages
+}
+
 func (s *Session) change() <-chan struct{} {
 	if s.changed == nil {
 		s.changed = make(chan struct{})
@@ -410,12 +433,8 @@ func (s *Session) start() {
 		StartURL:  s.startURL,
 		Message:   s.events[s.turn].Message,
 		Answering: s.answering,
+		History:   s.history(s.turn),
 		State:     s.agentState,
-	}
-	for _, e := range s.events[:s.turn] {
-		if e.Mark == "" {
-			turn.History = append(turn.History, e.Message)
-		}
 	}
 	go func() {
 		defer s.engine.work.Done()

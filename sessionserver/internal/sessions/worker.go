@@ -1,7 +1,9 @@
 package sessions
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -32,6 +34,8 @@ func (s *Session) facts() agent.Session {
 		CDPURL:          s.CDPURL,
 		EnvironmentType: s.EnvironmentType,
 		Model:           s.Model,
+		Past:            s.past,
+		Amend:           s.amend,
 		Gone:            s.gone,
 	}
 }
@@ -62,6 +66,47 @@ func (s *Session) dismiss() agent.Worker {
 		s.booting.Stop()
 	}
 	return w
+}
+
+// past is what a worker gets to know that acts between turns. What a turn is
+// about to tell it is not past yet.
+func (s *Session) past() ([]agent.Message, json.RawMessage) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	position := len(s.events)
+	if s.status.Phase == Running {
+		position = s.turn
+	}
+	return s.history(position), s.agentState
+}
+
+// amend changes the agent's state outside of its turns. A turn that has saved a
+// state and not written it would undo the change: both are changed.
+func (s *Session) amend(change func(json.RawMessage) (any, error)) error {
+	changed := func(state json.RawMessage) (json.RawMessage, error) {
+		v, err := change(state)
+		if err != nil {
+			return nil, err
+		}
+		return marshal(v)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	state, err := changed(s.agentState)
+	if err != nil {
+		return err
+	}
+	if r := s.run; r != nil && r.unsaved != nil {
+		unsaved, err := changed(r.unsaved)
+		if err != nil {
+			return err
+		}
+		r.unsaved = unsaved
+	}
+	if bytes.Equal(state, s.agentState) {
+		return nil
+	}
+	return s.commit(record{AgentState: state})
 }
 
 // gone is told by a worker that what it kept alive has ended. Only an open
@@ -96,10 +141,27 @@ func (s *Session) lastSeen(maxAge time.Duration) (agent.Screenshot, bool) {
 
 func (s *Session) picture(ctx context.Context, screen agent.Screen) (agent.Screenshot, error) {
 	shot, err := screen.Screenshot(ctx)
-	if err == nil {
-		s.show(shot)
+	if err != nil {
+		return agent.Screenshot{}, s.unseen(err)
 	}
-	return shot, err
+	s.show(shot)
+	return shot, nil
+}
+
+// unseen tells why a screen could not be looked at: what has happened to the
+// session meanwhile says more than what that did to its agent.
+func (s *Session) unseen(err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.leaving || s.deleted:
+		return ErrNotFound
+	case s.engine.ctx.Err() != nil:
+		return ErrClosed
+	case s.status.Paused:
+		return ErrPaused
+	}
+	return err
 }
 
 // Screenshot takes a picture of the agent's screen; of a paused agent it gives
@@ -117,7 +179,7 @@ func (s *Session) Screenshot(ctx context.Context) (agent.Screenshot, error) {
 }
 
 // Seen gives what people who watch the session get to see: the last picture,
-// or a new one if that is older than maxAge and the agent is there to take one.
+// or a new one if that is older than maxAge and the agent is awake to take one.
 func (s *Session) Seen(ctx context.Context, maxAge time.Duration) (agent.Screenshot, error) {
 	if shot, ok := s.lastSeen(maxAge); ok {
 		return shot, nil
@@ -127,6 +189,9 @@ func (s *Session) Seen(ctx context.Context, maxAge time.Duration) (agent.Screens
 	awake = awake && !s.status.Paused && !s.leaving && !s.deleted
 	last := s.screen
 	s.mu.Unlock()
+	if sleeper, ok := screen.(agent.Sleeper); ok && awake {
+		awake = sleeper.Awake()
+	}
 	if awake {
 		if shot, err := s.picture(ctx, screen); err == nil {
 			return shot, nil
@@ -147,7 +212,7 @@ func (s *Session) Navigate(ctx context.Context, url string) (string, error) {
 	}
 	current, err := screen.Navigate(ctx, url)
 	if err != nil {
-		return "", err
+		return "", s.unseen(err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
