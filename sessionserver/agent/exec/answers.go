@@ -60,8 +60,8 @@ func (p *process) ask(ctx context.Context, a *answers, line plainLine, most time
 			return heard{}, errors.New(h.Text)
 		}
 		return h, nil
-	case <-p.exited:
-		return heard{}, errors.New("the agent's process has ended")
+	case <-p.gone:
+		return heard{}, errors.New(p.epitaph())
 	case <-ctx.Done():
 		return heard{}, context.Cause(ctx)
 	}

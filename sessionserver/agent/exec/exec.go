@@ -50,8 +50,9 @@ type Config struct {
 // Agent starts a program for each session.
 type Agent struct {
 	Config
-	readTime time.Duration // for an agent whose input is full
-	census   *census
+	readTime  time.Duration // for an agent whose input is full
+	readyTime time.Duration // for a program to say what it can do
+	census    *census
 }
 
 // New makes an agent. It first ends the processes that a server which used the
@@ -90,7 +91,7 @@ func New(c Config) (*Agent, error) {
 	if err := os.MkdirAll(c.RunDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder for records of processes: %w", err)
 	}
-	a := &Agent{Config: c, readTime: time.Minute, census: &census{}}
+	a := &Agent{Config: c, readTime: time.Minute, readyTime: 20 * time.Second, census: &census{}}
 	if err := a.sweep(); err != nil {
 		return nil, err
 	}
@@ -103,7 +104,8 @@ func orDefault[N int | int64 | time.Duration](value *N, otherwise N) {
 	}
 }
 
-// Open implements [agent.Agent]. The program starts with the first turn.
+// Open implements [agent.Agent]. The program starts with the first turn, or when
+// somebody asks for its screen before.
 func (a *Agent) Open(s agent.Session) agent.Worker { return &worker{agent: a, session: s} }
 
 // Lost implements [agent.Mortal]: only an agent that gave its state in the task

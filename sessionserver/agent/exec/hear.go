@@ -72,10 +72,17 @@ func (p *process) read() {
 func (p *process) hear(line []byte) bool {
 	h := parse(line)
 	p.mu.Lock()
-	e := p.ear
+	e, first := p.ear, p.untried
+	p.untried = false
 	switch h.Type {
 	case "ready":
-		p.can = h.Can
+		if first {
+			p.refused = h.CannotRestore
+		}
+		if p.can = h.Can; !p.greeted {
+			p.greeted = true
+			close(p.ready)
+		}
 	case "state":
 		if h.size() <= p.agent.MaxMessage {
 			p.state = h.State

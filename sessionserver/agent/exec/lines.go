@@ -124,13 +124,12 @@ type (
 	}
 )
 
-func start(name string, t *agent.Turn, state json.RawMessage) startLine {
-	s := t.Session
+func start(name string, s agent.Session, history []agent.Message, state json.RawMessage) startLine {
 	line := startLine{
 		Type: "start", SessionID: s.ID, Agent: name, Dir: s.Dir, Goal: s.Goal, MaxSteps: s.MaxSteps, CDPURL: s.CDPURL,
 		EnvironmentType: s.EnvironmentType, Model: s.Model, History: []pastMessage{}, State: state,
 	}
-	for _, m := range t.History {
+	for _, m := range history {
 		line.History = append(line.History, pastMessage{m.ID, m.Type, m.Content})
 	}
 	return line

@@ -48,9 +48,30 @@ func program(args []string) {
 		fmt.Println(`{"type":"thought","text":"not listening"}`)
 		select {}
 	}
-	if is("screen") {
-		fmt.Println(`{"type":"ready","can":["screenshot","navigate","save"]}`)
+	if is("hog") {
+		act("!hog 300000000")
 	}
+	if is("stillborn") {
+		fmt.Fprintln(os.Stderr, "no browser here")
+		os.Exit(3)
+	}
+	// What a shy program says when it is started, it says at its first message.
+	greet := func(withState bool) {
+		switch {
+		case withState && is("forgetful"):
+			fmt.Println(`{"type":"ready","cannot_restore":"the state is of another version"}`)
+		case withState && is("fragile"):
+			panic("bad state")
+		case is("screen"):
+			fmt.Println(`{"type":"ready","can":["screenshot","navigate","save"]}`)
+		case withState && is("restorer"):
+			fmt.Println(`{"type":"ready"}`)
+		}
+	}
+	var page struct {
+		At string `json:"at"`
+	}
+	shy, withState := is("shy"), false
 	in := bufio.NewScanner(os.Stdin)
 	in.Buffer(nil, 16<<20)
 	for in.Scan() {
@@ -68,17 +89,21 @@ func program(args []string) {
 			if err := os.WriteFile("start.json", in.Bytes(), 0o600); err != nil {
 				panic(err)
 			}
-			switch {
-			case l.State == nil:
-			case is("forgetful"):
-				fmt.Println(`{"type":"ready","cannot_restore":"the state is of another version"}`)
-			case is("fragile"):
-				panic("bad state")
-			case is("restorer"):
-				fmt.Println(`{"type":"ready"}`)
+			if withState = l.State != nil; withState {
+				_ = json.Unmarshal(l.State, &page)
+			}
+			if !shy {
+				greet(withState)
 			}
 		case "message":
+			if shy {
+				shy = false
+				greet(withState)
+			}
 			for line := range strings.SplitSeq(l.Text, "\n") {
+				if line == "!at" {
+					line = fmt.Sprintf(`{"type":"done","result":{"at":%q}}`, page.At)
+				}
 				act(line)
 			}
 		case "answer":
@@ -88,11 +113,18 @@ func program(args []string) {
 				fmt.Println(`{"type":"cancelled"}`)
 			}
 		case "screenshot":
+			if is("shortsighted") {
+				os.Exit(4)
+			}
 			fmt.Println(`{"type":"screenshot","jpeg":"anBlZw==","url":"http://a.example/","title":"A","width":3,"height":2}`)
 		case "navigate":
 			if strings.Contains(l.URL, "nowhere") {
 				fmt.Println(`{"type":"failed","request":"navigate","text":"no such host"}`)
 			} else {
+				page.At = l.URL
+				if is("keeper") {
+					fmt.Printf(`{"type":"state","state":{"at":%q}}`+"\n", page.At)
+				}
 				fmt.Printf(`{"type":"navigated","url":"%s#there"}`+"\n", l.URL)
 			}
 		case "save":

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -39,7 +40,9 @@ type process struct {
 	stderr *os.File
 	tail   tail
 	input  chan []byte
-	taken  atomic.Int64  // bytes of output in the current task
+	taken  atomic.Int64 // bytes of output in the current task
+	born   time.Time
+	ready  chan struct{} // closed when it has said what it can do
 	exited chan struct{} // closed when the program has ended
 	gone   chan struct{} // closed when all it has said is heard, too
 
@@ -51,12 +54,17 @@ type process struct {
 	broken  string // why the server has ended it, in a sentence
 	state   json.RawMessage
 	can     []string
+	greeted bool // ready is closed
 	held    bool
 	leaving bool
+	// untried is set until a program that was given a state has said something;
+	// refused is why it said that it cannot go on from that.
+	untried bool
+	refused *string
 }
 
-// launch starts the program for a session.
-func (a *Agent) launch(s agent.Session) (*process, error) {
+// launch starts the program for a session and gives it its first line.
+func (a *Agent) launch(s agent.Session, first startLine) (*process, error) {
 	dir, err := s.MakeDir()
 	if err != nil {
 		return nil, fmt.Errorf("the session's directory cannot be made: %w", err)
@@ -90,6 +98,9 @@ func (a *Agent) launch(s agent.Session) (*process, error) {
 		agent: a, cmd: cmd, group: cmd.Process.Pid, stdin: stdin, stdout: stdout, stderr: stderr,
 		logger:   a.Logger.With("agent", a.Name, "session_id", s.ID, "pid", cmd.Process.Pid),
 		input:    make(chan []byte, queued),
+		born:     time.Now(),
+		untried:  first.State != nil,
+		ready:    make(chan struct{}),
 		exited:   make(chan struct{}),
 		gone:     make(chan struct{}),
 		pictures: newAnswers(), places: newAnswers(), states: newAnswers(),
@@ -100,6 +111,7 @@ func (a *Agent) launch(s agent.Session) (*process, error) {
 	go p.supervise()
 	go p.write()
 	go p.weigh()
+	p.send(first)
 	return p, nil
 }
 
@@ -311,6 +323,21 @@ func (p *process) over() bool {
 	default:
 		return false
 	}
+}
+
+// balked tells whether the program could not go on from the state that it was
+// given, and why: it said so, or it ended before it said anything.
+func (p *process) balked() (why string, balked bool) {
+	p.mu.Lock()
+	refused, silent := p.refused, p.untried && p.broken == ""
+	p.mu.Unlock()
+	switch {
+	case refused != nil:
+		return cmp.Or(*refused, "it gave no reason"), true
+	case silent && p.over():
+		return p.epitaph(), true
+	}
+	return "", false
 }
 
 func (p *process) lastState() json.RawMessage {

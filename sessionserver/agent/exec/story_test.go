@@ -62,6 +62,20 @@ func tell(t *testing.T, c exec.Config) *story {
 		defer s.mu.Unlock()
 		s.gone = append(s.gone, reason)
 	}
+	s.session.Past = func() ([]agent.Message, json.RawMessage) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.history, s.state
+	}
+	s.session.Amend = func(change func(json.RawMessage) (any, error)) error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		changed, err := change(s.state)
+		if err == nil {
+			s.state, err = json.Marshal(changed)
+		}
+		return err
+	}
 	s.open()
 	t.Cleanup(func() { s.worker.Close() })
 	return s
@@ -73,6 +87,8 @@ func (s *story) open() { s.worker = s.agent.Open(s.session) }
 func (s *story) turn(text string, answering bool) *agent.Turn {
 	content, err := json.Marshal(text)
 	require.NoError(s.t, err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	m := agent.Message{ID: len(s.history) + 1, Type: agent.User, Content: content}
 	turn := &agent.Turn{Host: s, Session: s.session, Message: m, Answering: answering, History: s.history, State: s.state}
 	s.history = append(slices.Clip(s.history), m)

@@ -29,13 +29,11 @@ func (t *turn) take(ctx context.Context, h heard) (outcome agent.Outcome, over b
 		return agent.Failed(t.process.epitaph()), true, nil
 	}
 	t.leaving = false
-	if t.restoring {
-		t.restoring = false
-		if h.Type == "ready" && h.CannotRestore != nil {
-			return agent.Outcome{}, false, t.forget(ctx, *h.CannotRestore)
-		}
-	}
 	switch h.Type {
+	case "ready":
+		if _, balked := t.process.balked(); balked {
+			return agent.Outcome{}, false, t.forget(ctx)
+		}
 	case plain:
 		err = t.Log(ctx, h.Text)
 	case "thought":
@@ -89,8 +87,8 @@ func (t *turn) ask() {
 	w := t.worker
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.asked = make(chan struct{})
+	w.asked = &question{by: t.process, answered: make(chan struct{})}
 	if w.session.Gone != nil && !w.memory.during(t.Session.ID) {
-		go w.watch(t.process, w.asked)
+		go w.watch(w.asked)
 	}
 }

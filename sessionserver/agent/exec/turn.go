@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"time"
 
@@ -14,9 +15,9 @@ type turn struct {
 	worker  *worker
 	process *process
 	ear     *ear
-	// restoring is set until a program that got a state has said something,
-	// leaving until one that is left from a former task has.
-	restoring, leaving bool
+	// leaving is set until a program that was there before the turn has said
+	// something.
+	leaving bool
 }
 
 // Run implements [agent.Worker].
@@ -67,31 +68,31 @@ func (w *worker) Run(ctx context.Context, at *agent.Turn) agent.Outcome {
 func (t *turn) begin(ctx context.Context) error {
 	w := t.worker
 	w.mu.Lock()
-	open := w.asked != nil
+	open, before := w.asked, w.process
 	w.answered()
-	p := w.process
 	w.mu.Unlock()
-	if p != nil && open && !t.Answering {
+	if open != nil && !t.Answering {
 		// The task of the question was cancelled, and nobody told the program.
-		t.process, t.ear = p, p.listen(t.Show)
+		t.process, t.ear = open.by, open.by.listen(t.Show)
 		t.giveUp()
-		p.ignore(t.ear)
+		t.process.ignore(t.ear)
 	}
 	if err := t.recall(ctx); err != nil {
 		return err
 	}
-	if p != nil && !p.over() {
-		t.process, t.leaving = p, !t.Answering
-	} else {
-		if t.Answering && !w.memory.during(t.Session.ID) {
-			return errGone
-		}
-		if err := t.launch(); err != nil {
-			return err
-		}
+	switch {
+	case !t.Answering:
+	case open != nil && !open.by.over():
+		t.process = open.by
+		return t.speak(ctx)
+	case !unpack(t.State).during(t.Session.ID):
+		return errGone
 	}
-	t.speak()
-	return nil
+	if err := t.launch(ctx); err != nil {
+		return err
+	}
+	t.leaving = t.process == before && !t.Answering
+	return t.speak(ctx)
 }
 
 // recall takes up the memory of the session, and ends that of a former task.
@@ -103,6 +104,9 @@ func (t *turn) recall(ctx context.Context) error {
 	stale := fresh && m.Task != 0
 	if fresh {
 		m = m.past()
+	}
+	if w.forgot != "" {
+		m = memory{}
 	}
 	if w.process != nil {
 		if last := w.process.lastState(); last != nil {
@@ -123,28 +127,46 @@ func (t *turn) recall(ctx context.Context) error {
 	return t.Wait(ctx, 0) // has it written before the program can do anything
 }
 
-// launch starts a program with what the session knows.
-func (t *turn) launch() error {
+// launch gives the turn the session's program, and tells people if that had to
+// be started without its state.
+func (t *turn) launch(ctx context.Context) error {
 	w := t.worker
-	p, err := w.agent.launch(t.Session)
+	p, err := w.rouse(func() ([]agent.Message, json.RawMessage) { return t.History, w.memory.State })
 	if err != nil {
 		return err
 	}
-	p.send(start(w.agent.Name, t.Turn, w.memory.State))
-	t.process, t.restoring = p, w.memory.State != nil
+	t.process = p
+	w.mu.Lock()
+	why, m := w.forgot, w.memory
+	w.mu.Unlock()
+	if why == "" {
+		return nil
+	}
+	if err := t.Save(m); err != nil {
+		return err
+	}
+	if err := t.Log(ctx, "The agent could not restore its state and goes on from the session's directory alone: "+why); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	w.forgot = ""
+	w.mu.Unlock()
 	return nil
 }
 
 // speak gives the program the turn's message, and what came after it.
-func (t *turn) speak() {
+func (t *turn) speak(ctx context.Context) error {
 	w := t.worker
 	if !t.Answering {
 		t.process.taken.Store(0)
 	}
 	t.ear = t.process.listen(t.Show)
+	if _, balked := t.process.balked(); balked {
+		return t.forget(ctx) // it said so before anybody listened
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.process, w.working = t.process, true
+	w.working = true
 	w.clock.start()
 	t.process.send(opening(t.Turn))
 	// What came before the turn's message is in the history already.
@@ -152,6 +174,7 @@ func (t *turn) speak() {
 	for _, m := range w.extra {
 		t.process.send(message(m))
 	}
+	return nil
 }
 
 // end stops listening. What the program says between turns is nobody's.
@@ -168,47 +191,37 @@ func (t *turn) end() {
 // its state, or because it was just leaving after its former task.
 func (t *turn) revive(ctx context.Context) (bool, error) {
 	p := t.process
+	_, balked := p.balked()
 	switch {
 	case ctx.Err() != nil || p.failedByServer():
 		return false, nil
-	case t.restoring:
-		return true, t.forget(ctx, p.epitaph())
+	case balked:
+		return true, t.forget(ctx)
 	case t.leaving && p.cmd.ProcessState.Success():
 		t.leaving = false
-		p.ignore(t.ear)
-		return true, t.relaunch()
+		return true, t.relaunch(ctx)
 	}
 	return false, nil
 }
 
 // relaunch gives the turn to a new process.
-func (t *turn) relaunch() error {
+func (t *turn) relaunch(ctx context.Context) error {
 	w := t.worker
+	t.process.ignore(t.ear)
 	w.mu.Lock()
 	w.working = false
 	w.mu.Unlock()
-	if err := t.launch(); err != nil {
+	if err := t.launch(ctx); err != nil {
 		return err
 	}
-	t.speak()
-	return nil
+	return t.speak(ctx)
 }
 
 // forget starts a program anew that could not go on from its state.
-func (t *turn) forget(ctx context.Context, reason string) error {
-	w := t.worker
+func (t *turn) forget(ctx context.Context) error {
 	t.process.ignore(t.ear)
 	t.process.close()
-	w.mu.Lock()
-	w.memory = memory{}
-	w.mu.Unlock()
-	if err := t.Save(memory{}); err != nil {
-		return err
-	}
-	if err := t.Log(ctx, "The agent could not restore its state and goes on from the session's directory alone: "+reason); err != nil {
-		return err
-	}
-	return t.relaunch()
+	return t.relaunch(ctx)
 }
 
 // giveUp tells the program that its task is cancelled. A program that does not

@@ -78,6 +78,7 @@ func TestOneProcessServesAllTurns(t *testing.T) {
 func TestTheProgramIsToldOfItsSession(t *testing.T) {
 	s := tell(t, config(t))
 	s.session.Model = "m-1"
+	s.open()
 	s.history = []agent.Message{{ID: 1, Type: agent.Log, Content: json.RawMessage(`{"a":1}`)}}
 	outcome := s.send("!start")
 	require.JSONEq(t, fmt.Sprintf(`{"type":"start","session_id":%q,"agent":"tester","dir":%q,"goal":"a goal","max_steps":7,"model":"m-1",
@@ -140,31 +141,4 @@ func TestAConfigurationMustBeWhole(t *testing.T) {
 		_, err := exec.New(c)
 		require.ErrorContains(t, err, want)
 	}
-}
-
-func TestAScreenIsAskedAndPushed(t *testing.T) {
-	s := tell(t, config(t, "screen"))
-	screen := s.worker.(agent.Screen)
-	_, err := screen.Screenshot(t.Context())
-	require.ErrorIs(t, err, agent.ErrNoScreen, "no process yet")
-	s.send(`{"type":"screenshot","jpeg":"cHVzaGVk","title":"P"}`, `{"type":"done"}`)
-	require.Equal(t, []agent.Screenshot{{JPEG: []byte("pushed"), Title: "P"}}, s.shots)
-
-	shot, err := screen.Screenshot(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, agent.Screenshot{JPEG: []byte("jpeg"), URL: "http://a.example/", Title: "A", Width: 3, Height: 2}, shot)
-	at, err := screen.Navigate(t.Context(), "http://b.example/")
-	require.NoError(t, err)
-	require.Equal(t, "http://b.example/#there", at)
-	_, err = screen.Navigate(t.Context(), "http://nowhere.example/")
-	require.EqualError(t, err, "no such host")
-}
-
-func TestAnAgentThatOffersNoScreenHasNone(t *testing.T) {
-	s := tell(t, config(t))
-	s.pid()
-	_, err := s.worker.(agent.Screen).Screenshot(t.Context())
-	require.ErrorIs(t, err, agent.ErrNoScreen)
-	_, err = s.worker.(agent.Screen).Navigate(t.Context(), "http://a.example/")
-	require.ErrorIs(t, err, agent.ErrNoScreen)
 }

@@ -23,19 +23,63 @@ type worker struct {
 	session agent.Session
 
 	mu      sync.Mutex
-	process *process // nil before the first turn and after Close
+	process *process // nil before it is needed and after Close
+	closed  bool
 	memory  memory
+	forgot  string          // why the program runs without its state, until people are told
 	clock   *clock          // of the task under way
 	working bool            // a turn is under way, its message sent and not given up
-	asked   chan struct{}   // closed at the next turn; nil unless a question is open
+	asked   *question       // nil unless one is open
 	extra   []agent.Message // extra information heard, oldest first
+}
+
+// question is one that the program has asked.
+type question struct {
+	by       *process
+	answered chan struct{} // closed at the next turn
+}
+
+// errClosed is what those get who come after the session's end.
+var errClosed = errors.New("the session is being deleted")
+
+// rouse gives the session's program, a new process if none runs. Past tells
+// what that has to know; it is called with the lock.
+func (w *worker) rouse(past func() (history []agent.Message, state json.RawMessage)) (*process, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	last := w.process
+	switch {
+	case w.closed:
+		return nil, errClosed
+	case last != nil && !last.over():
+		return last, nil
+	}
+	history, state := past()
+	if last != nil {
+		if why, balked := last.balked(); balked {
+			w.memory, w.forgot = memory{}, why
+			w.process, last = nil, nil
+		}
+	}
+	if w.forgot != "" {
+		state = nil
+	}
+	if last != nil && last.lastState() != nil {
+		state = last.lastState()
+	}
+	p, err := w.agent.launch(w.session, start(w.agent.Name, w.session, history, state))
+	if err != nil {
+		return nil, err
+	}
+	w.process, w.working = p, false
+	return p, nil
 }
 
 // Close implements [agent.Worker].
 func (w *worker) Close() {
 	w.mu.Lock()
 	p := w.process
-	w.process = nil
+	w.process, w.closed, w.working = nil, true, false
 	w.answered()
 	w.mu.Unlock()
 	if p != nil {
@@ -46,7 +90,7 @@ func (w *worker) Close() {
 // answered ends the watch over an open question. It is called with the lock.
 func (w *worker) answered() {
 	if w.asked != nil {
-		close(w.asked)
+		close(w.asked.answered)
 		w.asked = nil
 	}
 }
@@ -95,29 +139,6 @@ func (w *worker) running(offer string) (*process, bool) {
 	return w.process, w.process.offers(offer)
 }
 
-// Screenshot implements [agent.Screen].
-func (w *worker) Screenshot(ctx context.Context) (agent.Screenshot, error) {
-	p, ok := w.running("screenshot")
-	if !ok {
-		return agent.Screenshot{}, agent.ErrNoScreen
-	}
-	h, err := p.ask(ctx, p.pictures, plainLine{Type: "screenshot"}, screenshotTime)
-	if err != nil {
-		return agent.Screenshot{}, err
-	}
-	return h.screenshot()
-}
-
-// Navigate implements [agent.Screen].
-func (w *worker) Navigate(ctx context.Context, url string) (string, error) {
-	p, ok := w.running("navigate")
-	if !ok {
-		return "", agent.ErrNoScreen
-	}
-	h, err := p.ask(ctx, p.places, plainLine{Type: "navigate", URL: url}, navigateTime)
-	return h.URL, err
-}
-
 // Keep implements [agent.Keeper]. The task under way, if there is one, hears no
 // more of its agent. A program that does not offer to save has the state that
 // it gave last.
@@ -144,10 +165,10 @@ func (w *worker) Keep(ctx context.Context) (json.RawMessage, error) {
 }
 
 // watch tells the session when the program ends while its question is open.
-func (w *worker) watch(p *process, answered <-chan struct{}) {
+func (w *worker) watch(q *question) {
 	select {
-	case <-p.gone:
-		w.session.Gone(p.epitaph())
-	case <-answered:
+	case <-q.by.gone:
+		w.session.Gone(q.by.epitaph())
+	case <-q.answered:
 	}
 }
