@@ -25,6 +25,7 @@ require (
 	go.temporal.io/server v1.32.0
 	go.uber.org/goleak v1.3.0
 	gocloud.dev v0.45.0
+	golang.org/x/image v0.45.0
 	golang.org/x/net v0.58.0
 	golang.org/x/sync v0.22.0
 	golang.org/x/sys v0.47.0

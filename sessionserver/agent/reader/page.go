@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/PuerkitoBio/goquery"
+	"golang.org/x/net/html"
 )
 
 // facts are what is known of a page, a product or a variant: a string or a
@@ -45,16 +46,20 @@ func (f facts) set(name field, value any) {
 	}
 }
 
+// apart are the elements whose text does not run on into what follows.
+const apart = "h1, h2, h3, h4, h5, h6, p, div, section, article, header, footer, nav, ul, ol, li, dt, dd, tr, td, th, br, button, option"
+
 // page is what a page says.
 type page struct {
-	facts    facts // title, description, url
+	at       *url.URL // after all redirects
+	facts    facts    // title, description, url
 	text     string
 	source   string // where the products were found
 	products []product
 }
 
 func newPage(address *url.URL, doc *goquery.Document) *page {
-	p := &page{facts: facts{}}
+	p := &page{at: address, facts: facts{}}
 	for _, source := range []struct {
 		name  string
 		nodes []any
@@ -89,6 +94,7 @@ func newPage(address *url.URL, doc *goquery.Document) *page {
 	}
 	p.facts.set(location, address.Redacted())
 	doc.Find("script, style, noscript, template").Remove()
+	doc.Find(apart).AppendNodes(&html.Node{Type: html.TextNode, Data: " "})
 	p.text = clean(doc.Find("body").Text())
 	return p
 }

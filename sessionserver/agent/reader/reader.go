@@ -4,6 +4,8 @@
 // or microdata, OpenGraph). There is no model behind it: it looks for the
 // words of the fields it knows in the goal, and it says so when the page does
 // not have them.
+//
+// Its screen is a drawing of the page as it understands it.
 package reader
 
 import (
@@ -13,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -42,17 +45,45 @@ type state struct {
 	Options []string `json:"options,omitempty"` // labels of the question asked
 }
 
-// Open implements [agent.Agent].
-func (a *Agent) Open(agent.Session) agent.Worker { return agent.PerTurn(a.run) }
-
-// run does one turn.
-func (a *Agent) run(ctx context.Context, t *agent.Turn) agent.Outcome {
-	var st state
-	if t.State != nil {
-		if err := json.Unmarshal(t.State, &st); err != nil {
-			return agent.Failed("The reader cannot read what it remembered: " + err.Error() + ".")
-		}
+// recall reads a state; nil is that of a reader who has seen nothing.
+func recall(data json.RawMessage) (st state, err error) {
+	if data == nil {
+		return state{}, nil
 	}
+	if err := json.Unmarshal(data, &st); err != nil {
+		return state{}, fmt.Errorf("the reader cannot read what it remembered: %w", err)
+	}
+	return st, nil
+}
+
+// worker is the reader of one session. It holds a page for its screen alone:
+// each turn reads anew.
+type worker struct {
+	*Agent
+	session agent.Session
+
+	mu   sync.Mutex
+	at   string // the page to read, where this worker knows better than a turn's State
+	seen *sight // nil: to be fetched, if there is a page
+}
+
+// Open implements [agent.Agent].
+func (a *Agent) Open(s agent.Session) agent.Worker { return &worker{Agent: a, session: s} }
+
+// Close implements [agent.Worker].
+func (w *worker) Close() {}
+
+// Run implements [agent.Worker].
+func (w *worker) Run(ctx context.Context, t *agent.Turn) agent.Outcome {
+	st, err := recall(t.State)
+	if err != nil {
+		return agent.Failed(sentence(err.Error()))
+	}
+	w.mu.Lock()
+	if w.at != "" {
+		st.URL = w.at
+	}
+	w.mu.Unlock()
 	if t.Answering && len(st.Options) > 0 {
 		label, ok := choose(t.Message.Text(), st.Options)
 		if !ok {
@@ -68,14 +99,23 @@ func (a *Agent) run(ctx context.Context, t *agent.Turn) agent.Outcome {
 	if st.URL == "" {
 		return agent.Failed("The reader needs a page: give a start URL, or put an http or https address into the message.")
 	}
-	outcome, err := a.work(ctx, t, &st)
+	outcome, err := w.work(ctx, t, &st)
 	if err != nil {
 		outcome = agent.Failed(sentence(err.Error()))
 	}
-	if err := t.Save(st); err != nil {
+	if err := w.save(t, st); err != nil {
 		return agent.Failed(sentence(err.Error()))
 	}
 	return outcome
+}
+
+// save keeps what the turn has come to, but for the page if another one was
+// opened meanwhile.
+func (w *worker) save(t *agent.Turn, st state) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	st.URL = w.at
+	return t.Save(st)
 }
 
 // pageURL finds the page to read: the one that came with the message, else one
@@ -95,11 +135,12 @@ func pageURL(t *agent.Turn, before string) string {
 }
 
 // work reads the page and answers. Its errors are meant for people.
-func (a *Agent) work(ctx context.Context, t *agent.Turn, st *state) (agent.Outcome, error) {
+func (w *worker) work(ctx context.Context, t *agent.Turn, st *state) (agent.Outcome, error) {
+	w.turnTo(st.URL)
 	if err := t.Think(ctx, "Opening "+redact(st.URL)); err != nil {
 		return agent.Outcome{}, err
 	}
-	p, err := a.open(ctx, st.URL)
+	p, err := w.look(ctx, st.URL)
 	if err != nil {
 		return agent.Outcome{}, err
 	}

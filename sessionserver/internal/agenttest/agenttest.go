@@ -22,6 +22,8 @@ type Session struct {
 
 	// Dir is the session's working directory.
 	Dir string
+	// Worker does the turns; if it is nil, each turn opens a worker of its own.
+	Worker agent.Worker
 
 	turn    agent.Turn
 	calls   int
@@ -35,7 +37,7 @@ func (s *Session) Send(text, startURL string, answering bool) agent.Outcome {
 		return agent.Failed(err.Error())
 	}
 	s.turn = agent.Turn{
-		Session:   agent.Session{ID: s.ID, Dir: s.Dir},
+		Session:   s.facts(),
 		StartURL:  s.turn.StartURL,
 		Message:   agent.Message{ID: s.turn.Message.ID + 2, Type: agent.User, Content: content, StartURL: startURL},
 		Answering: answering,
@@ -54,13 +56,34 @@ func (s *Session) Again() agent.Outcome {
 	turn.State = s.State
 	turn.Host = &host{Session: s, cancel: cancel}
 	s.calls, s.unsaved = 0, nil
-	worker := s.Agent.Open(turn.Session)
-	defer worker.Close()
+	worker := s.Worker
+	if worker == nil {
+		worker = s.Open()
+		defer worker.Close()
+	}
 	outcome := worker.Run(ctx, &turn)
 	if ctx.Err() == nil && s.unsaved != nil {
 		s.State = s.unsaved
 	}
 	return outcome
+}
+
+// Open opens a worker, as a new life of the server does.
+func (s *Session) Open() agent.Worker { return s.Agent.Open(s.facts()) }
+
+func (s *Session) facts() agent.Session {
+	return agent.Session{
+		ID:   s.ID,
+		Dir:  s.Dir,
+		Past: func() ([]agent.Message, json.RawMessage) { return nil, s.State },
+		Amend: func(change func(json.RawMessage) (any, error)) error {
+			changed, err := change(s.State)
+			if err == nil {
+				s.State, err = json.Marshal(changed)
+			}
+			return err
+		},
+	}
 }
 
 // host is the session's side of one turn.
