@@ -118,6 +118,14 @@ func (c *caller) ok(method, path string, body, into any) {
 	}
 }
 
+// json calls and reads the answer into a value like into.
+func (c *caller) json(method, path, body string, into any) int {
+	c.t.Helper()
+	code, answer := c.call(method, path, body)
+	require.NoError(c.t, json.Unmarshal([]byte(answer), into), answer)
+	return code
+}
+
 type sessionJSON struct {
 	SessionID     string `json:"session_id"`
 	VNCURL        string `json:"vnc_url"`

@@ -40,6 +40,7 @@ type need string
 const (
 	nothing need = ""
 	script  need = "the script agent, which does what the message says"
+	reader  need = "the reader agent, which answers from a page of the demo shop"
 	alone   need = "an account that nobody else uses"
 )
 
@@ -79,7 +80,7 @@ func TestTheServerKeepsToTheAPI(t *testing.T) {
 
 func rows() []row {
 	var all []row
-	for _, part := range [][]row{accessRows, sessionRows, messageRows, taskRows, streamRows, snapshotRows, webhookRows} {
+	for _, part := range [][]row{accessRows, sessionRows, messageRows, taskRows, streamRows, snapshotRows, webhookRows, pageRows} {
 		all = append(all, part...)
 	}
 	return all

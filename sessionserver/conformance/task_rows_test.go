@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"net/http"
 	"strings"
 
 	"github.com/stretchr/testify/require"
@@ -152,9 +151,6 @@ var taskRows = []row{
 		t.ok("POST", at+"/pause", nil)
 		t.ok("POST", at+"/cancel", nil)
 		t.both(at, "ready", "ready")
-	}},
-	{"an agent without a browser has no screenshot", unknown, script, func(t *trial) {
-		require.Equal(t, http.StatusBadRequest, t.call("GET", t.at("")+"/screenshot", nil).code)
 	}},
 }
 

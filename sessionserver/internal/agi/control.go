@@ -11,11 +11,15 @@ import (
 	"github.com/errand-dev/errand/sessionserver/internal/sessions"
 )
 
-// How long an agent's browser may take.
+// How long an agent's browser may take, its start included. The vendor's SDKs
+// give a call 60 seconds.
 const (
-	navigateTimeout   = 30 * time.Second
-	screenshotTimeout = 10 * time.Second
+	navigateTimeout   = 50 * time.Second
+	screenshotTimeout = 30 * time.Second
 )
+
+// errSlow is told when that time is over.
+var errSlow = errors.New("the agent's browser did not answer in time")
 
 // pause holds the agent. A call that changes nothing succeeds: the vendor's own
 // tests make such calls.
@@ -60,7 +64,7 @@ func (f *Face) navigate(w http.ResponseWriter, r *http.Request, s *sessions.Sess
 		f.refuse(w, http.StatusBadRequest, "url should be absolute, begin with http:// or https:// and have at most 2000 characters")
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), navigateTimeout)
+	ctx, cancel := context.WithTimeoutCause(r.Context(), navigateTimeout, errSlow)
 	defer cancel()
 	current, err := s.Navigate(ctx, req.URL)
 	if err != nil {
@@ -71,7 +75,7 @@ func (f *Face) navigate(w http.ResponseWriter, r *http.Request, s *sessions.Sess
 }
 
 func (f *Face) screenshot(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
-	ctx, cancel := context.WithTimeout(r.Context(), screenshotTimeout)
+	ctx, cancel := context.WithTimeoutCause(r.Context(), screenshotTimeout, errSlow)
 	defer cancel()
 	shot, err := s.Screenshot(ctx)
 	if err != nil {
