@@ -35,6 +35,7 @@ var (
 const (
 	width, height = 1280, 800 // of the window, in pixels
 	loadTime      = 30 * time.Second
+	wakeTime      = 5 * time.Second // for the page of a restored session, before a picture
 	closeTime     = 2 * time.Second
 )
 
@@ -86,17 +87,42 @@ func (b *browser) load(ctx context.Context, url string) error {
 // reopen brings back the page of a restored session, if there is one and no
 // other has been opened. It tells the address, empty if no page is open.
 func (b *browser) reopen(ctx context.Context) (string, error) {
-	b.mu.Lock()
-	url, fresh := b.restored.URL, b.tab == nil
-	b.mu.Unlock()
-	if fresh && url != "" {
-		return b.open(ctx, url)
+	if url, fresh := b.beginning(); fresh && url != "" {
+		if err := b.wake(ctx); err != nil {
+			return "", err
+		}
 	}
 	url, err := b.location(ctx)
 	if errors.Is(err, errNoPage) {
 		return "", nil
 	}
 	return url, err
+}
+
+// beginning tells what page a restored session begins with, and whether
+// Chromium has not been started yet.
+func (b *browser) beginning() (url string, fresh bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.restored.URL, b.tab == nil
+}
+
+// wake starts Chromium if that was never needed yet, with the page of a
+// restored session if there is one.
+func (b *browser) wake(ctx context.Context) error {
+	if _, fresh := b.beginning(); !fresh {
+		return nil
+	}
+	b.loading.Lock()
+	defer b.loading.Unlock()
+	url, fresh := b.beginning()
+	if !fresh { // it was needed for another page meanwhile
+		return nil
+	}
+	if _, err := b.start(); err != nil || url == "" {
+		return err
+	}
+	return b.load(ctx, url)
 }
 
 // location is the address of the page, errNoPage if there is none.
@@ -137,9 +163,17 @@ func (b *browser) click(ctx context.Context, call string) error {
 	return err
 }
 
-// screenshot takes a picture of what the window shows.
+// screenshot takes a picture of what the window shows: nothing before the first
+// page, and of a restored session's page as much as is there in time.
 func (b *browser) screenshot(ctx context.Context) (picture, error) {
-	url, err := b.location(ctx)
+	brief, stop := patience(ctx, wakeTime, fmt.Errorf("the page has not loaded within %s", wakeTime))
+	err := b.wake(brief)
+	slow := brief.Err() != nil
+	stop()
+	if err != nil && !slow {
+		return picture{}, err
+	}
+	url, err := run(ctx, b, chromedp.Location())
 	if err != nil {
 		return picture{}, err
 	}
