@@ -64,7 +64,7 @@ type browser struct {
 func (b *browser) open(ctx context.Context, url string) (string, error) {
 	b.loading.Lock()
 	defer b.loading.Unlock()
-	if _, err := b.start(); err != nil {
+	if err := b.start(); err != nil {
 		return "", err
 	}
 	if err := b.load(ctx, url); err != nil {
@@ -119,7 +119,7 @@ func (b *browser) wake(ctx context.Context) error {
 	if !fresh { // it was needed for another page meanwhile
 		return nil
 	}
-	if _, err := b.start(); err != nil || url == "" {
+	if err := b.start(); err != nil || url == "" {
 		return err
 	}
 	return b.load(ctx, url)
@@ -282,27 +282,26 @@ func run[T any](ctx context.Context, b *browser, action chromedp.Action[T]) (T, 
 	return none, err
 }
 
-// start starts Chromium if it does not run, with the restored cookies, and
-// gives its tab.
-func (b *browser) start() (context.Context, error) {
+// start starts Chromium if it does not run, with the restored cookies.
+func (b *browser) start() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.tab != nil && b.tab.Err() == nil {
-		return b.tab, nil
+		return nil
 	}
 	program, err := find(b.path)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	profile, err := filepath.Abs(b.profile)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	// A profile that was copied out of a running session still has the lock of
 	// a Chromium on another machine or with another process id.
 	for _, lock := range []string{"SingletonLock", "SingletonSocket", "SingletonCookie"} {
 		if err := os.Remove(filepath.Join(profile, lock)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return nil, fmt.Errorf("the profile is locked: %w", err)
+			return fmt.Errorf("the profile is locked: %w", err)
 		}
 	}
 	// The allocator's way to start Chromium leaves it in our process group, so
@@ -330,10 +329,10 @@ func (b *browser) start() (context.Context, error) {
 	}))
 	if err != nil {
 		cancel()
-		return nil, fmt.Errorf("%s cannot be started: %w", program, err)
+		return fmt.Errorf("%s cannot be started: %w", program, err)
 	}
 	b.tab = tab
-	return tab, nil
+	return nil
 }
 
 // find gives the path of Chromium.
