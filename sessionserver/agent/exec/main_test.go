@@ -55,7 +55,8 @@ func program(args []string) {
 		fmt.Fprintln(os.Stderr, "no browser here")
 		os.Exit(3)
 	}
-	// What a shy program says when it is started, it says at its first message.
+	// What others say when they are started, a shy program says at its first
+	// message and a lazy one when there is a file "go".
 	greet := func(withState bool) {
 		switch {
 		case withState && is("forgetful"):
@@ -92,9 +93,13 @@ func program(args []string) {
 			if withState = l.State != nil; withState {
 				_ = json.Unmarshal(l.State, &page)
 			}
+			for is("lazy") && !exists("go") && !exists("gone") {
+				<-time.After(time.Millisecond)
+			}
 			if !shy {
 				greet(withState)
 			}
+			_ = os.Rename("go", "gone")
 		case "message":
 			if shy {
 				shy = false
@@ -131,6 +136,11 @@ func program(args []string) {
 			fmt.Println(`{"type":"state","state":{"saved":"on request"}}`)
 		}
 	}
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
 }
 
 // act does one line of a message.

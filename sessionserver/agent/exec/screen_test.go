@@ -236,6 +236,24 @@ func TestATurnAndAnOnlookerBothFindThatTheStateCannotBeRestored(t *testing.T) {
 	}
 }
 
+func TestARefusedStateThatNobodyWaitedForIsTold(t *testing.T) {
+	s := tell(t, config(t, "screen,lazy,forgetful"))
+	s.state = json.RawMessage(`{"state":{"page":4}}`)
+	ctx, cancel := context.WithCancel(t.Context())
+	over := s.looking(ctx)
+	first := s.started()
+	cancel()
+	require.ErrorIs(t, <-over, context.Canceled)
+	require.NoError(t, os.WriteFile(filepath.Join(s.session.Dir, "go"), nil, 0o600))
+	eventually(t, func() bool {
+		_, err := os.Stat(filepath.Join(s.session.Dir, "gone"))
+		return err == nil
+	}, "it has said that it cannot restore")
+	require.NotEqual(t, first, s.pid())
+	require.Len(t, s.heard(), 1)
+	require.NotContains(t, s.asked(), `"state"`)
+}
+
 func TestAPageOpenedBetweenTasksIsThereInTheNextLifeOfTheServer(t *testing.T) {
 	s := tell(t, config(t, "screen,keeper"))
 	s.navigate("http://b.example/")
@@ -250,13 +268,14 @@ func TestAPageOpenedBetweenTasksIsThereInTheNextLifeOfTheServer(t *testing.T) {
 
 func TestAProgramThatDiedBetweenTasksIsStartedAgainForItsScreen(t *testing.T) {
 	s := tell(t, config(t, "screen"))
-	s.send(saved, `{"type":"done"}`)
-	first := s.started()
+	first := s.pid()
+	_, err := s.worker.(agent.Keeper).Keep(t.Context()) // it gives a state between tasks
+	require.NoError(t, err)
 	require.NoError(t, syscall.Kill(first, syscall.SIGKILL))
 	eventually(t, func() bool { return len(s.pids()) == 0 }, "its end is seen")
 	require.False(t, s.worker.(agent.Sleeper).Awake())
 	s.look()
-	require.Contains(t, s.asked(), `"state":{"page":4}`)
+	require.Contains(t, s.asked(), `"state":{"saved":"on request"}`)
 	require.Equal(t, s.started(), s.pid())
 }
 
