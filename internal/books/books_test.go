@@ -196,6 +196,7 @@ func TestWhatIsNoViolation(t *testing.T) {
 			r.drop("x created", "x message goal x", "x deleting none client", "x deleted none client")
 			r.Reaped = []string{"o"}
 		},
+		"a task that started again":                   startedAgain,
 		"a snapshot of a session from before the log": func(r *rehearsal) { r.add("- started", "z snapshot memory") },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -205,6 +206,17 @@ func TestWhatIsNoViolation(t *testing.T) {
 			require.Empty(t, violations)
 		})
 	}
+}
+
+// startedAgain lets task a begin in a session that dies.
+func startedAgain(r *rehearsal) {
+	r.add("o created", "a1 created", "a1 message goal a", "a1 question which a?", "a1 message answer a",
+		"a1 deleting none vanish", "a1 deleted none vanish")
+	a := &r.Tasks[0]
+	a.Restarts = []workflows.Restart{{SessionID: "a1"}}
+	a.Answers = append([]workflows.Answer{{QuestionID: "q-0", Text: "answer a"}}, a.Answers...)
+	a.Turns += 2
+	a.SessionsCreated++
 }
 
 func TestEachViolationIsFound(t *testing.T) {
@@ -248,7 +260,22 @@ func TestEachViolationIsFound(t *testing.T) {
 		},
 		"a task spoke to two sessions": {
 			func(r *rehearsal) { r.add("o created", "o message goal a") },
-			[]string{"I2: task a spoke to 2 sessions: [a o]", "account: task a created 1 sessions, says its account, and at least 2 were"},
+			[]string{"I2: task a spoke to 2 sessions: [a o]", "I3: task a sent 4 messages in 3 turns", "account: task a created 1 sessions, says its account, and at least 2 were"},
+		},
+		"a task started again and does not say so": {
+			func(r *rehearsal) {
+				startedAgain(r)
+				r.Tasks[0].Restarts = nil
+				r.Tasks[0].Answers = r.Tasks[0].Answers[1:]
+			},
+			[]string{"I2: task a spoke to 2 sessions: [a a1]"},
+		},
+		"an answer is delivered twice to a session that died": {
+			func(r *rehearsal) { startedAgain(r); r.add("a1 message answer a", "a1 message answer a") },
+			[]string{
+				`I3: session a1 of task a got a message 2 times: "answer a"`, "I3: task a sent 6 messages in 5 turns",
+				`I4: task a: an answer that was accepted 2 times was delivered 3 times: "answer a"`,
+			},
 		},
 		"a goal is sent twice": {
 			func(r *rehearsal) { r.add("b message goal b", "b message goal b") },
@@ -256,7 +283,7 @@ func TestEachViolationIsFound(t *testing.T) {
 		},
 		"a follow-up is sent twice": {
 			func(r *rehearsal) { r.add("a message more a", "a message more a") },
-			[]string{`I3: session a of task a got a message 2 times: "more a"`, "I3: session a of task a got 4 messages in 3 turns"},
+			[]string{`I3: session a of task a got a message 2 times: "more a"`, "I3: task a sent 4 messages in 3 turns"},
 		},
 		"a follow-up is sent twice, by a script": {
 			func(r *rehearsal) {
@@ -264,28 +291,28 @@ func TestEachViolationIsFound(t *testing.T) {
 				r.Scripts["a"] = Script{Status: workflows.StatusCompleted, FollowUps: []string{"more a"}}
 				r.add("a message more a", "a message more a")
 			},
-			[]string{`I3: session a of task a got a message 2 times: "more a"`, "I3: session a of task a got 4 messages in 3 turns"},
+			[]string{`I3: session a of task a got a message 2 times: "more a"`, "I3: task a sent 4 messages in 3 turns"},
 		},
 		"a follow-up is never sent": {
 			func(r *rehearsal) { r.drop("a message more a") },
-			[]string{`I3: session a of task a never got a message of the completed task: "more a"`, "I3: session a of task a got 2 messages in 3 turns"},
+			[]string{`I3: session a of task a never got a message of the completed task: "more a"`, "I3: task a sent 2 messages in 3 turns"},
 		},
 		"a message of nobody": {
 			func(r *rehearsal) { r.add("b message goal b", "b message hello") },
 			[]string{`I3: session b of task b got a message that is none of the task's: "hello"`},
 		},
 		"a turn without a message": {
-			func(r *rehearsal) { task(r, "b").Turns = 2 },
-			[]string{"I3: session b of task b got 1 messages in 2 turns"},
+			func(r *rehearsal) { task(r, "b").Turns = 3 },
+			[]string{"I3: task b sent 1 messages in 3 turns"},
 		},
 		"messages without a turn": {
 			func(r *rehearsal) { r.add("c question which c?", "c message answer c"); task(r, "c").Turns = 0 },
-			[]string{"I3: session c of task c got 2 messages in 0 turns"},
+			[]string{"I3: task c sent 2 messages in 0 turns"},
 		},
 		"an answer is sent twice": {
 			func(r *rehearsal) { r.add("c question which c?", "c message answer c", "c message answer c") },
 			[]string{
-				`I3: session c of task c got a message 2 times: "answer c"`, "I3: session c of task c got 3 messages in 1 turns",
+				`I3: session c of task c got a message 2 times: "answer c"`, "I3: task c sent 3 messages in 1 turns",
 				`I4: session c of task c: the answer to q-1 was delivered 2 times after its question: "answer c"`,
 			},
 		},

@@ -39,6 +39,7 @@ func noneLeft(r *run, report report) {
 }
 
 // oneSpoken: what a lost answer to a create leaves behind never got a message.
+// Only sessions that the task has given up, and says so, got one besides.
 func oneSpoken(r *run, report report) {
 	for _, s := range r.sessions {
 		if sent := s.Of(truth.Message); s.task == nil && len(sent) > 0 {
@@ -48,7 +49,7 @@ func oneSpoken(r *run, report report) {
 	for _, t := range r.tasks {
 		var spoken []string
 		for _, s := range t.sessions {
-			if len(s.Of(truth.Message)) > 0 {
+			if len(s.Of(truth.Message)) > 0 && !t.gaveUp(s) {
 				spoken = append(spoken, s.ID)
 			}
 		}
@@ -82,9 +83,18 @@ func sentOnce(r *run, report report) {
 		if t.session == nil {
 			continue
 		}
-		n := len(t.session.Of(truth.Message))
-		if n < t.Turns || n > t.Turns+1 || (t.completed() && n > t.Turns) {
-			report("%v got %d messages in %d turns", t.session, n, t.Turns)
+		n := 0
+		for _, s := range t.sessions {
+			n += len(s.Of(truth.Message))
+		}
+		// The last message of a session that was given up, or of a task that was
+		// ended from outside, may not have arrived, or not be counted yet.
+		ended := 0
+		if !t.completed() {
+			ended = 1
+		}
+		if n < t.Turns-len(t.Restarts)-ended || n > t.Turns+ended {
+			report("task %s sent %d messages in %d turns", t.ID, n, t.Turns)
 		}
 	}
 }
@@ -93,7 +103,7 @@ func sentOnce(r *run, report report) {
 // if they are not known.
 func wanted(r *run, t *task, s *session) map[string]int {
 	followUps, known := r.followUps(t)
-	if !known || s != t.session {
+	if !known || s != t.session || t.restarted() {
 		return nil
 	}
 	want := map[string]int{t.Prompt: 1}
@@ -110,6 +120,10 @@ func wanted(r *run, t *task, s *session) map[string]int {
 // task that was ended from outside may not have been sent.
 func answeredOnce(r *run, report report) {
 	for _, t := range r.tasks {
+		if t.restarted() {
+			answeredAcross(t, report)
+			continue
+		}
 		if t.session == nil {
 			continue
 		}
@@ -125,6 +139,31 @@ func answeredOnce(r *run, report report) {
 				report("%v: the answer to %s was delivered %d times after its question: %q", t.session, a.QuestionID, n, a.Text)
 			}
 		}
+	}
+}
+
+// answeredAcross: of a task that started again, it is not known which session
+// asked what. Each answer was delivered once, but for the last one of each
+// session that died.
+func answeredAcross(t *task, report report) {
+	accepted, delivered := map[string]int{}, map[string]int{}
+	for _, a := range t.Answers {
+		accepted[a.Text]++
+	}
+	for _, s := range t.sessions {
+		for text, n := range s.messages(-1, len(s.Facts)) {
+			delivered[text] += n
+		}
+	}
+	missing := 0
+	for _, text := range slices.Sorted(maps.Keys(accepted)) {
+		if delivered[text] > accepted[text] {
+			report("task %s: an answer that was accepted %d times was delivered %d times: %q", t.ID, accepted[text], delivered[text], text)
+		}
+		missing += max(0, accepted[text]-delivered[text])
+	}
+	if missing > len(t.Restarts)+1 || (t.completed() && missing > len(t.Restarts)) {
+		report("task %s: %d answers were accepted and never delivered", t.ID, missing)
 	}
 }
 

@@ -121,7 +121,7 @@ func (w worker) reap() (ids []string) {
 	w.t.Helper()
 	left, err := w.api.ListSessions(w.t.Context())
 	require.NoError(w.t, err)
-	for _, s := range left {
+	for _, s := range left.Sessions {
 		_, err := w.api.DeleteSession(w.t.Context(), s.SessionID, agi.DeleteOptions{})
 		require.NoError(w.t, err)
 		ids = append(ids, s.SessionID)

@@ -55,6 +55,9 @@ func relate(r Run) *run {
 			t.session = byID[t.Session.ID]
 			t.own(t.session)
 		}
+		for _, given := range t.Restarts {
+			t.own(byID[given.SessionID])
+		}
 	}
 	for _, s := range run.sessions {
 		if sent := s.Of(truth.Message); len(sent) > 0 {
@@ -149,6 +152,15 @@ func (t *task) completed() bool { return t.Status == workflows.StatusCompleted }
 
 // lost says that the task found its session gone while it was at work.
 func (t *task) lost() bool { return t.Error != nil && t.Error.Type == activities.ErrTypeSessionGone }
+
+// restarted says that the task had other sessions before the one that its
+// account names.
+func (t *task) restarted() bool { return len(t.Restarts) > 0 }
+
+// gaveUp says that the task started again because of the session.
+func (t *task) gaveUp(s *session) bool {
+	return slices.ContainsFunc(t.Restarts, func(r workflows.Restart) bool { return r.SessionID == s.ID })
+}
 
 // followUps are the messages after the first that are no answers; ok says that
 // they are known.
