@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/errand-dev/errand/provider"
 )
@@ -22,10 +23,11 @@ type Connection struct {
 	Provider          string
 	BaseURL           string // empty: the vendor's own
 	Key               KeyRef
-	Agent             string  // for tasks that name none; empty: the vendor's default
-	MaxSessions       int     // at once, over all workers; 0: no limit
-	RequestsPerSecond float64 // over all workers; 0: no limit
-	Exclusive         bool    // nobody but Errand, with this Temporal namespace, uses the key
+	Agent             string        // for tasks that name none; empty: the vendor's default
+	MaxSessions       int           // at once, over all workers; 0: no limit
+	RequestsPerSecond float64       // over all workers; 0: no limit
+	Exclusive         bool          // nobody but Errand, with this Temporal namespace, uses the key
+	SettleTime        time.Duration // how long a call without a reply may still take effect; 0: what the vendor's advice says
 
 	// Embedded is the local session server, whose address and key are not
 	// known before it runs.
@@ -52,6 +54,7 @@ func (c Connection) Open() (provider.Connection, error) {
 		Agent:             c.Agent,
 		RequestsPerSecond: c.RequestsPerSecond,
 		MaxSessions:       c.MaxSessions,
+		SettleTime:        c.SettleTime,
 	}, err
 }
 
@@ -72,6 +75,9 @@ func (c Connection) check() (key []string, err error) {
 	}
 	if !(c.RequestsPerSecond >= 0) { // nor NaN, which TOML can write
 		return []string{"requests_per_second"}, fmt.Errorf("%v is not a number of 0 or more: write 0 for no limit", c.RequestsPerSecond)
+	}
+	if c.SettleTime < 0 {
+		return []string{"settle_time"}, fmt.Errorf("%s is negative: leave it out for the vendor's own", c.SettleTime)
 	}
 	if c.BaseURL != "" {
 		u, err := url.Parse(c.BaseURL)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/BurntSushi/toml"
 )
@@ -71,6 +72,8 @@ type fileConnection struct {
 	MaxSessions       int     `toml:"max_sessions"`
 	RequestsPerSecond float64 `toml:"requests_per_second"`
 	Exclusive         bool    `toml:"exclusive"`
+
+	SettleTime time.Duration `toml:"settle_time"`
 }
 
 // readFile reads and checks errand.toml. Errors name the file and the line.
@@ -99,6 +102,7 @@ func (c *Config) readFile(path string, env Environment) error {
 			MaxSessions:       f.MaxSessions,
 			RequestsPerSecond: f.RequestsPerSecond,
 			Exclusive:         f.Exclusive,
+			SettleTime:        f.SettleTime,
 		}
 		if !connectionName.MatchString(name) {
 			return c.wrong(text, at(), errors.New("is no name for a connection: use letters, digits, - and _, 64 at most"))
