@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -69,6 +70,21 @@ func TestWhatALostReplyLeavesBehind(t *testing.T) {
 			first: func(_ http.ResponseWriter, r *http.Request, vendor http.Handler) {
 				vendor.ServeHTTP(httptest.NewRecorder(), r)
 				panic(http.ErrAbortHandler)
+			},
+			fate: FatePending, lost: 1,
+		},
+		"the reply breaks off": {
+			first: func(w http.ResponseWriter, r *http.Request, vendor http.Handler) {
+				reply := httptest.NewRecorder()
+				vendor.ServeHTTP(reply, r)
+				w.Header().Set("Content-Length", strconv.Itoa(reply.Body.Len()))
+				_, _ = w.Write(reply.Body.Bytes()[:20])
+			},
+			fate: FatePending, lost: 1,
+		},
+		"a gateway says that it waited for too long": {
+			first: func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+				http.Error(w, "no", http.StatusGatewayTimeout)
 			},
 			fate: FatePending, lost: 1,
 		},

@@ -34,7 +34,7 @@ func fromClient(op string, err error) error {
 			Err:        err,
 		}
 	case errors.As(err, &body):
-		return &Error{Kind: ErrorUnavailable, Op: op, Status: body.StatusCode, Message: body.Error(), Ambiguous: true, Err: err}
+		return &Error{Kind: ErrorUnavailable, Op: op, Status: body.StatusCode, Message: body.Error(), Ambiguous: true, Pending: true, Err: err}
 	case errors.As(err, &transport):
 		return &Error{Kind: ErrorUnavailable, Op: op, Message: transport.Error(), Ambiguous: transport.Sent, Pending: transport.Sent, Err: err}
 	case errors.Is(err, agi.ErrInvalidRequest):

@@ -118,6 +118,7 @@ func TestAMissingAnswerIsAmbiguousIfTheRequestHadLeft(t *testing.T) {
 		e := send(t.Context(), adapterOf(t, server.URL))
 		require.Equal(t, ErrorUnavailable, e.Kind)
 		require.False(t, e.Ambiguous)
+		require.False(t, e.Pending)
 		require.Zero(t, e.Status)
 		require.Contains(t, e.Error(), "send message: POST /v1/sessions/"+sessionID+"/message: not sent")
 	})
@@ -131,6 +132,7 @@ func TestAMissingAnswerIsAmbiguousIfTheRequestHadLeft(t *testing.T) {
 		e := send(t.Context(), answering(t, http.StatusOK, `<html>`))
 		require.Equal(t, ErrorUnavailable, e.Kind)
 		require.True(t, e.Ambiguous)
+		require.True(t, e.Pending)
 		require.Equal(t, http.StatusOK, e.Status)
 	})
 	t.Run("the time is up while waiting for the answer", func(t *testing.T) {

@@ -22,8 +22,8 @@ type Error struct {
 	// said so: the request had left, and what came back does not settle it.
 	Ambiguous bool
 
-	// Pending says that an ambiguous call may even take effect later: nobody
-	// has answered for the vendor's own server, which may still be at it.
+	// Pending says that nothing is known of an ambiguous call: no answer of the
+	// vendor's own server could be read, which may still be at it.
 	Pending bool
 
 	Err error // cause, if there is one

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/errand-dev/errand/internal/books"
+	"github.com/errand-dev/errand/sessionserver/truth"
+	"github.com/errand-dev/errand/starter"
+)
+
+// options say how large a run is, and which.
+type options struct {
+	tasks, atOnce, workers int
+	seed                   uint64
+	calm, most             time.Duration
+	dir                    string
+}
+
+// stream gives each part of a run random numbers of its own, so that what one
+// draws changes nothing for another.
+func (o options) stream(part uint64) *rand.Rand { return rand.New(rand.NewPCG(o.seed, part)) }
+
+// The parts that draw random numbers; tasks draw from firstTask on.
+const (
+	partKills uint64 = iota
+	firstTask
+)
+
+// soak does one run and reports whether all promises were kept.
+func soak(ctx context.Context, o options) (ok bool, err error) {
+	dir, err := folder(o)
+	if err != nil {
+		return false, err
+	}
+	fmt.Printf("seed %d: %d tasks, %d at once, in %s\n", o.seed, o.tasks, o.atOnce, dir)
+	ctx, cancel := context.WithTimeout(ctx, o.most)
+	defer cancel()
+	began := time.Now()
+	s, err := newStage(ctx, o, dir)
+	if err != nil {
+		return false, err
+	}
+	defer s.close()
+
+	var violations []books.Violation
+	tasks, err := s.play(ctx)
+	fmt.Printf("all have ended after %s\n", time.Since(began).Round(time.Second))
+	var reaped []string
+	if err == nil {
+		reaped, err = s.reap(ctx)
+	}
+	if err == nil {
+		violations, err = s.check(tasks, reaped)
+	}
+	if err != nil {
+		return false, fmt.Errorf("%w (what there is stays in %s)", err, dir)
+	}
+	fmt.Printf("kills: %s\nseed %d, %s: ", s.kills, o.seed, time.Since(began).Round(time.Second))
+	if len(violations) > 0 {
+		fmt.Printf("%d promises broken\n", len(violations))
+		for _, v := range violations {
+			fmt.Println(" ", v)
+		}
+		fmt.Println("what there is stays in", dir)
+		return false, nil
+	}
+	fmt.Println("every promise kept")
+	if o.dir == "" {
+		s.close()
+		return true, os.RemoveAll(dir)
+	}
+	return true, nil
+}
+
+func folder(o options) (string, error) {
+	if o.dir == "" {
+		return os.MkdirTemp("", "errand-soak-")
+	}
+	dir, err := filepath.Abs(o.dir)
+	if err != nil {
+		return "", err
+	}
+	return dir, os.MkdirAll(dir, 0o700)
+}
+
+// play starts the tasks, with so many open at once, kills meanwhile, and
+// returns their accounts when all have ended.
+func (s *stage) play(ctx context.Context) ([]starter.AgentTask, error) {
+	killCtx, calm := context.WithCancel(ctx)
+	killing := make(chan error, 1)
+	go func() { killing <- s.killAround(killCtx) }()
+
+	accounts := make([]starter.AgentTask, s.tasks)
+	errs := make(chan error, s.tasks)
+	slots := make(chan struct{}, s.atOnce)
+	for i := range s.tasks {
+		slots <- struct{}{}
+		go func() {
+			defer func() { <-slots }()
+			var err error
+			accounts[i], err = s.run(ctx, newErrand(s.options, i))
+			errs <- err
+		}()
+		if (i+1)%max(1, s.tasks/10) == 0 {
+			fmt.Printf("  %d tasks started\n", i+1)
+		}
+	}
+	var failed error
+	for range s.tasks {
+		failed = errors.Join(failed, <-errs)
+	}
+	calm()
+	return accounts, errors.Join(failed, <-killing)
+}
+
+// check writes down what is known and compares it with the truth.
+func (s *stage) check(tasks []starter.AgentTask, reaped []string) ([]books.Violation, error) {
+	log, err := truth.Read(s.truth)
+	if err != nil {
+		return nil, err
+	}
+	run := books.Run{Log: log, Tasks: tasks, Scripts: map[string]books.Script{}, Reaped: reaped, Faults: s.required()}
+	for i := range s.tasks {
+		e := newErrand(s.options, i)
+		run.Scripts[e.input.TaskID] = e.script()
+	}
+	counts, violations := run.Check()
+	fmt.Print(counts)
+	if s.kills.total() == 0 {
+		violations = append(violations, books.Violation{Promise: books.SomethingToSee, Text: "nothing was killed"})
+	}
+	slices.SortFunc(violations, func(x, y books.Violation) int { return len(x.Promise) - len(y.Promise) })
+	return violations, nil
+}
