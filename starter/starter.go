@@ -108,6 +108,9 @@ func (c *Client) StartAgentTask(ctx context.Context, in workflows.AgentTaskInput
 // Where the way to the server breaks it asks again, and so may the caller, with
 // the same AnswerInput.ID: the answer is accepted once, whatever happens.
 func (c *Client) Answer(ctx context.Context, taskID string, in workflows.AnswerInput) (workflows.Answer, error) {
+	if err := in.Validate(); err != nil {
+		return workflows.Answer{}, &InvalidInputError{Err: err}
+	}
 	in.ID = cmp.Or(in.ID, uuid.NewString())
 	ctx, cancel := context.WithTimeout(ctx, messageTimeout)
 	defer cancel()

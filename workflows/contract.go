@@ -368,6 +368,9 @@ type AnswerInput struct {
 	ID string `json:"id,omitempty"`
 }
 
+// Validate reports what is wrong with an answer to whatever question.
+func (in AnswerInput) Validate() error { return checkText("answer", in.Text) }
+
 // AnswerUpdateID is the update id under which an answer is sent, so that the
 // server too knows one that it has had.
 func AnswerUpdateID(in AnswerInput) string {

@@ -26,7 +26,7 @@ func (t *agentTask) register(ctx workflow.Context) error {
 
 // validateAnswer refuses an answer before it reaches history.
 func (t *agentTask) validateAnswer(in AnswerInput) error {
-	if err := checkText("answer", in.Text); err != nil {
+	if err := in.Validate(); err != nil {
 		return err
 	}
 	if _, had := t.had(in); had {

@@ -23,6 +23,7 @@ func newReaping(found activities.ReapReport, err error) *reapingStory {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(quiet{})
 	s := &reapingStory{TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment()}
+	s.SetTestTimeout(patience)
 	s.RegisterWorkflow(Reaper)
 	s.RegisterActivity(acts)
 	began := s.Now()

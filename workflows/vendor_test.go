@@ -19,6 +19,9 @@ import (
 	"github.com/errand-dev/errand/provider"
 )
 
+// patience is what a story may take that should take a moment.
+const patience = time.Minute
+
 // story is one agent task in the test environment, with a vendor that plays
 // the turns it is given and writes down what it was called for.
 type story struct {
@@ -42,6 +45,7 @@ func newStory(t *testing.T) *story {
 	suite.SetLogger(quiet{})
 	s := &story{TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment(), t: t, fail: map[string][]error{}}
 	s.deletion.Found = true
+	s.SetTestTimeout(patience) // of the wall clock, on a busy machine
 	s.RegisterWorkflow(AgentTask)
 	s.RegisterActivity(acts)
 	s.OnActivity(acts.CreateSession, mock.Anything, mock.Anything).Maybe().Return(
