@@ -77,9 +77,16 @@ func (w *turnWatch) look(ctx context.Context, p provider.Provider, m provider.Me
 			return err
 		})
 		wait := min(lookAgain, time.Until(end))
+		if err != nil {
+			if err := w.failed(err); err != nil {
+				return false, err
+			}
+			wait = w.retryDelay
+		} else {
+			w.failingSince, w.retryDelay = time.Time{}, 0
+		}
 		switch {
 		case err != nil:
-			return false, err
 		case arrival == provider.Arrived:
 			w.there()
 			return true, nil
@@ -89,11 +96,24 @@ func (w *turnWatch) look(ctx context.Context, p provider.Provider, m provider.Me
 			return false, finalError(ErrTypeAmbiguousSend, fmt.Sprintf(
 				"connection %q: the answer to a send was lost, and the session does not tell whether the message arrived", w.in.Connection))
 		}
+		if err := w.idle(ctx, wait, before); err != nil {
+			return false, err
+		}
+	}
+}
+
+// idle waits, and keeps the activity alive meanwhile.
+func (w *turnWatch) idle(ctx context.Context, d time.Duration, before Fate) error {
+	for end := time.Now().Add(d); ; {
+		left := time.Until(end)
+		if left <= 0 {
+			return ctx.Err()
+		}
 		select {
-		case <-time.After(wait):
+		case <-time.After(min(left, w.beatEvery)):
 			w.leave(ctx, before)
 		case <-ctx.Done():
-			return false, ctx.Err()
+			return ctx.Err()
 		}
 	}
 }

@@ -171,8 +171,17 @@ func TestASecondTryWaitsUntilTheFirstCannotTakeEffectAnyMore(t *testing.T) {
 				return provider.Missing, nil
 			},
 		},
-		"the vendor is away meanwhile": {
-			before: FatePending, failed: ErrTypeUnavailable,
+		"the vendor is away for a moment": {
+			before: FatePending, sends: 1, at: 30 * time.Second,
+			tells: func(waited time.Duration) (provider.Arrival, error) {
+				if waited > 10*time.Second && waited < 20*time.Second {
+					return "", &provider.Error{Kind: provider.ErrorUnavailable, Op: "look for message", Message: "away"}
+				}
+				return provider.Missing, nil
+			},
+		},
+		"the vendor stays away": {
+			before: FatePending, failed: ErrTypeUnavailable, at: patience,
 			tells: func(time.Duration) (provider.Arrival, error) {
 				return "", &provider.Error{Kind: provider.ErrorUnavailable, Op: "look for message", Message: "away"}
 			},
