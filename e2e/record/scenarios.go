@@ -221,6 +221,32 @@ var scenarios = []scenario{
 		faults: []faults.Rule{{On: []string{"messages"}, Fault: faults.Vanish, Skip: 1, Times: 1}}, // the first looks before the send
 		want:   workflows.StatusFailed, wantError: activities.ErrTypeSessionGone,
 	},
+	{
+		name:   "restarted",
+		input:  with(prompt(soon), restarts(1)),
+		faults: first(1, faults.Vanish, "messages"),
+		want:   workflows.StatusCompleted,
+	},
+	{
+		name:   "restarted-and-failed",
+		input:  with(prompt(soon), restarts(1)),
+		faults: first(2, faults.Vanish, "messages"),
+		want:   workflows.StatusFailed, wantError: activities.ErrTypeSessionGone,
+	},
+	{
+		name: "restarted-from-a-snapshot",
+		input: with(with(prompt(asking), restarts(2)), func(in *workflows.AgentTaskInput) {
+			in.StallTimeout = 2 * time.Second
+			in.Answers = []string{"M"}
+			in.Snapshot.Mode = provider.SnapshotFilesystem
+		}),
+		faults: first(1, faults.Stuck, "turn"),
+		want:   workflows.StatusCompleted,
+	},
+}
+
+func restarts(n int) func(*workflows.AgentTaskInput) {
+	return func(in *workflows.AgentTaskInput) { in.MaxRestarts = n }
 }
 
 func answers(fallback string, list ...string) func(*workflows.AgentTaskInput) {

@@ -129,7 +129,7 @@ func (g *stage) open(ctx context.Context, s scenario) error {
 	g.closers = append(g.closers, func() error { g.temporal.Close(); return nil })
 	g.Client = starter.New(g.temporal, starter.Options{})
 
-	connections, err := provider.NewSet(provider.Connection{Name: connection, Provider: "agi", BaseURL: url})
+	connections, err := provider.NewSet(provider.Connection{Name: connection, Provider: "agi", BaseURL: url, SettleTime: time.Second})
 	if err != nil {
 		return err
 	}
