@@ -15,6 +15,7 @@ import (
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
+	"go.uber.org/goleak"
 
 	"github.com/errand-dev/errand/devserver"
 )
@@ -27,12 +28,20 @@ const (
 
 var quiet = slog.New(slog.DiscardHandler)
 
+// leftByServers is what a stopped Temporal server leaves running: it closes
+// neither its connections to itself nor that to SQLite.
+var leftByServers = []goleak.Option{
+	goleak.IgnoreAnyFunction("google.golang.org/grpc/internal/grpcsync.(*CallbackSerializer).run"),
+	goleak.IgnoreAnyFunction("google.golang.org/grpc.(*addrConn).resetTransportAndUnlock"),
+	goleak.IgnoreTopFunction("database/sql.(*DB).connectionOpener"),
+}
+
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childEnv); dir != "" {
 		runChild(dir)
 		return
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m, leftByServers...)
 }
 
 // runChild starts a server with a waiting workflow in it, prints the address and

@@ -73,12 +73,7 @@ func TestAStoppedServerLeavesNothingRunning(t *testing.T) {
 	s, err := devserver.Start(t.Context(), devserver.Options{Dir: t.TempDir(), UI: true})
 	require.NoError(t, err)
 	require.NoError(t, s.Stop())
-	goleak.VerifyNone(t, before,
-		// The server closes neither its connections to itself nor that to SQLite.
-		goleak.IgnoreAnyFunction("google.golang.org/grpc/internal/grpcsync.(*CallbackSerializer).run"),
-		goleak.IgnoreAnyFunction("google.golang.org/grpc.(*addrConn).resetTransportAndUnlock"),
-		goleak.IgnoreTopFunction("database/sql.(*DB).connectionOpener"),
-	)
+	goleak.VerifyNone(t, append(leftByServers, before)...)
 }
 
 func TestAPortInUseIsAnError(t *testing.T) {

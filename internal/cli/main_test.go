@@ -13,7 +13,18 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 )
+
+// leftByServers is what a stopped Temporal server leaves running: it closes
+// neither its connections to itself nor that to SQLite.
+var leftByServers = []goleak.Option{
+	goleak.IgnoreAnyFunction("google.golang.org/grpc/internal/grpcsync.(*CallbackSerializer).run"),
+	goleak.IgnoreAnyFunction("google.golang.org/grpc.(*addrConn).resetTransportAndUnlock"),
+	goleak.IgnoreTopFunction("database/sql.(*DB).connectionOpener"),
+}
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, leftByServers...) }
 
 // patience is how long anything may take that should take a second, on a small
 // machine with the race detector on.

@@ -34,12 +34,7 @@ type desk struct {
 func newDesk(t *testing.T) *desk {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
-	t.Cleanup(func() {
-		// Temporal servers of other tests leave gRPC connections that try on.
-		goleak.VerifyNone(t, before,
-			goleak.IgnoreAnyFunction("google.golang.org/grpc.(*addrConn).resetTransportAndUnlock"),
-			goleak.IgnoreAnyFunction("google.golang.org/grpc/internal/grpcsync.(*CallbackSerializer).run"))
-	})
+	t.Cleanup(func() { goleak.VerifyNone(t, append(leftByServers, before)...) })
 	server, err := sessionserver.New(sessionserver.Config{Dir: t.TempDir(), Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	web := httptest.NewServer(server.Handler())

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/errand-dev/errand/internal/engine"
 )
@@ -38,12 +39,20 @@ type childState struct {
 	Error    string
 }
 
+// leftByServers is what a stopped Temporal server leaves running: it closes
+// neither its connections to itself nor that to SQLite.
+var leftByServers = []goleak.Option{
+	goleak.IgnoreAnyFunction("google.golang.org/grpc/internal/grpcsync.(*CallbackSerializer).run"),
+	goleak.IgnoreAnyFunction("google.golang.org/grpc.(*addrConn).resetTransportAndUnlock"),
+	goleak.IgnoreTopFunction("database/sql.(*DB).connectionOpener"),
+}
+
 func TestMain(m *testing.M) {
 	if env := os.Getenv(childEnv); env != "" {
 		runChild(env)
 		return
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m, leftByServers...)
 }
 
 // runChild opens an engine and closes it when stdin ends.

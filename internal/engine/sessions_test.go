@@ -16,7 +16,7 @@ import (
 )
 
 func TestSessionsAloneStartNoTemporalServer(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer goleak.VerifyNone(t, append(leftByServers, goleak.IgnoreCurrent())...)
 	dir := t.TempDir()
 	e, err := engine.Open(t.Context(), childOptions{Dir: dir, Sessions: true}.options())
 	require.NoError(t, err)
@@ -74,7 +74,7 @@ func TestAPortTakenMeanwhileIsReplaced(t *testing.T) {
 }
 
 func TestOneOfSeveralTakesOverAndTheOthersFollow(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer goleak.VerifyNone(t, append(leftByServers, goleak.IgnoreCurrent())...)
 	dir := t.TempDir()
 	o := childOptions{Dir: dir, Sessions: true}
 	owner := startChild(t, o)
