@@ -2,9 +2,6 @@ package e2e
 
 import (
 	"encoding/json"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -61,37 +58,6 @@ func TestAFreshHistoryReplays(t *testing.T) {
 
 	history.Events = append(history.Events[:6:6], history.Events[7:]...) // a marker is missing
 	require.Error(t, replayer.ReplayWorkflowHistory(nil, history), "the check can fail")
-}
-
-func TestAKeyIsNowhereButWhereItWasGiven(t *testing.T) {
-	const canary = "canary-8c1f0b7e55"
-	h := newHome(t, "AGI_API_KEY="+canary)
-	server := h.start("sessions", "serve", "--listen", "127.0.0.1:0", "--api-key", "env:AGI_API_KEY")
-	server.says("http://127.0.0.1:")
-	url := regexp.MustCompile(`http://127\.0\.0\.1:\d+`).FindString(server.errs.String() + server.out.String())
-	require.NoError(t, os.WriteFile(filepath.Join(h.dir, "errand.toml"), []byte(
-		"[connections.shop]\nprovider = \"agi\"\nbase_url = \""+url+"\"\napi_key = \"env:AGI_API_KEY\"\nagent = \"script\"\n"), 0o600))
-
-	got := h.start("run", "--id", "secret", "--log-level", "debug", "think hm; finish 1", "-o", "json")
-	require.Equal(t, 0, got.wait(), "%s", got.errs)
-	failed := h.start("run", "--log-level", "debug", "--restore-session", "x", "fail oh", "-o", "json")
-	require.Equal(t, 1, failed.wait())
-
-	var said strings.Builder
-	for _, p := range []*process{server, got, failed} {
-		said.WriteString(p.out.String() + p.errs.String())
-	}
-	said.WriteString(h.must("show", "secret", "-o", "json"))
-	require.NotContains(t, said.String(), canary)
-	require.NoError(t, filepath.WalkDir(h.dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		raw, err := os.ReadFile(path)
-		require.NoError(t, err)
-		require.NotContains(t, string(raw), canary, "%s", path)
-		return nil
-	}))
 }
 
 func TestTheJSONOfATaskIsTheContract(t *testing.T) {
