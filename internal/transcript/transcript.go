@@ -46,12 +46,30 @@ func (d Dir) Append(taskID string, entries []provider.Entry) error {
 		}
 		lines = append(append(lines, line...), '\n')
 	}
-	f, err := os.OpenFile(d.file(taskID), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(d.file(taskID), os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(lines)
+	cutOff, err := endsWithinLine(f)
+	if cutOff {
+		lines = append([]byte{'\n'}, lines...)
+	}
+	if err == nil {
+		_, err = f.Write(lines)
+	}
 	return errors.Join(err, f.Close())
+}
+
+// endsWithinLine reports whether the last line of a file was cut off: what is
+// written behind it would be lost with it.
+func endsWithinLine(f *os.File) (bool, error) {
+	info, err := f.Stat()
+	if err != nil || info.Size() == 0 {
+		return false, err
+	}
+	var last [1]byte
+	_, err = f.ReadAt(last[:], info.Size()-1)
+	return last[0] != '\n', err
 }
 
 // Read returns the transcript of a task, each entry once, in the order of

@@ -37,6 +37,11 @@ func TestALineThatWasCutOffIsLeftOut(t *testing.T) {
 	got, err := d.Read("t")
 	require.NoError(t, err)
 	require.Len(t, got, 1)
+
+	require.NoError(t, d.Append("t", []provider.Entry{entry("2", "b")}))
+	got, err = d.Read("t")
+	require.NoError(t, err)
+	require.Len(t, got, 2, "what comes after it is not lost with it")
 }
 
 func TestATaskWithoutATranscriptHasAnEmptyOne(t *testing.T) {
