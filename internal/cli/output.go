@@ -96,9 +96,9 @@ func valueText(value json.RawMessage) string {
 	}
 	var compact bytes.Buffer
 	if json.Compact(&compact, value) == nil {
-		return compact.String()
+		return printable(compact.String(), "")
 	}
-	return string(value)
+	return printable(string(value), "")
 }
 
 // age is how long ago something was, in the coarsest unit that fits.
