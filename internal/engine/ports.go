@@ -27,9 +27,9 @@ func port(address string) int {
 	if err != nil {
 		return 0
 	}
-	n, err := strconv.Atoi(p)
+	n, err := strconv.ParseUint(p, 10, 16)
 	if err != nil {
 		return 0
 	}
-	return n
+	return int(n)
 }
