@@ -99,7 +99,11 @@ func (a *Activities) DeleteSession(ctx context.Context, in DeleteSessionInput) (
 		return DeleteSessionOutput{}, convertError(in.Connection, err)
 	}
 	before := past(ctx, FateNone)
-	d, err := p.Delete(ctx, in.SessionID, provider.DeleteRequest{Snapshot: in.Snapshot, SaveAsDefault: in.SaveAsDefault})
+	var d provider.Deletion
+	err = beatDuring(heartbeatInterval(ctx), func() { note(ctx, FateUnheard) }, func() (err error) {
+		d, err = p.Delete(ctx, in.SessionID, provider.DeleteRequest{Snapshot: in.Snapshot, SaveAsDefault: in.SaveAsDefault})
+		return err
+	})
 	fate := fateOf(err)
 	if fate == FateNone {
 		fate = before // an earlier try may still be why the next finds nothing
@@ -182,13 +186,4 @@ func (a *Activities) AwaitTurn(ctx context.Context, in AwaitTurnInput) (Turn, er
 		}
 	}
 	return turn, nil
-}
-
-// heartbeatInterval leaves a sixth of the timeout for a late heartbeat, and is
-// longer than the SDK's own throttle of four fifths, so none is held back.
-func heartbeatInterval(ctx context.Context) time.Duration {
-	if timeout := activity.GetInfo(ctx).HeartbeatTimeout; timeout > 0 {
-		return timeout * 5 / 6
-	}
-	return time.Minute // nobody waits for it, but a cancellation comes with its reply
 }

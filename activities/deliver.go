@@ -154,18 +154,10 @@ func (w *turnWatch) fenced(ctx context.Context) error {
 func (w *turnWatch) beating(ctx context.Context, most time.Duration, call func(context.Context) error) error {
 	callCtx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
-	done := make(chan error, 1)
-	go func() { done <- call(callCtx) }()
-	beat := time.NewTicker(w.beatEvery)
-	defer beat.Stop()
-	for {
-		select {
-		case err := <-done:
-			w.alive(ctx)
-			return err
-		case <-beat.C:
-			w.alive(ctx)
-			activity.RecordHeartbeat(ctx, w.turnProgress)
-		}
-	}
+	err := beatDuring(w.beatEvery, func() {
+		w.alive(ctx)
+		activity.RecordHeartbeat(ctx, w.turnProgress)
+	}, func() error { return call(callCtx) })
+	w.alive(ctx)
+	return err
 }

@@ -21,7 +21,7 @@ func compileSchema(raw json.RawMessage) (*jsonschema.Schema, error) {
 	if err != nil {
 		return nil, err
 	}
-	const name = "result-schema.json"
+	const name = "errand:///result-schema.json" // absolute, or the worker's directory would stand in errors
 	c := jsonschema.NewCompiler()
 	c.UseLoader(noLoader{})
 	if err := c.AddResource(name, doc); err != nil {

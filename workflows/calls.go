@@ -82,7 +82,10 @@ func (t *agentTask) callCancelSession(ctx workflow.Context) error {
 func (t *agentTask) callDeleteSession(ctx workflow.Context, s Snapshot) (activities.DeleteSessionOutput, error) {
 	plan := callPlan{summary: "delete the session", once: patientCall, total: outage}
 	if s.wanted() {
-		plan = callPlan{summary: "delete the session, keep a snapshot", once: snapshotCall, total: snapshotPatience, slow: true}
+		plan = callPlan{
+			summary: "delete the session, keep a snapshot",
+			once:    snapshotCall, total: snapshotPatience, slow: true, heartbeat: t.in.HeartbeatTimeout,
+		}
 	}
 	return call[activities.DeleteSessionOutput](t, ctx, plan, acts.DeleteSession, activities.DeleteSessionInput{
 		Connection:    t.in.Connection,
@@ -104,6 +107,8 @@ type callPlan struct {
 	total   time.Duration // all tries
 	slow    bool          // too slow for a first try inside the workflow task
 	shield  bool          // a cancelled task still waits for the try under way
+
+	heartbeat time.Duration // by which a dead worker is noticed; 0: by the end of the try
 
 	// patient is the input of the patient call, after the first try has failed
 	// so; nil: that of the first.

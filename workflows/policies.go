@@ -51,6 +51,7 @@ func patient(ctx workflow.Context, plan callPlan) workflow.Context {
 		StartToCloseTimeout:    min(plan.once, plan.total),
 		ScheduleToCloseTimeout: plan.total,
 		WaitForCancellation:    plan.shield,
+		HeartbeatTimeout:       plan.heartbeat,
 		RetryPolicy: &temporal.RetryPolicy{
 			InitialInterval:    time.Second,
 			BackoffCoefficient: 2,
