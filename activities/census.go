@@ -73,7 +73,10 @@ func (a *Activities) takeCensus(ctx context.Context, in ReapInput) (*census, err
 	}
 	c.report = ReapReport{Connection: in.Connection, At: c.now.UTC(), DryRun: in.DryRun, Sessions: []ReapedSession{}}
 	c.sort(list.Sessions)
-	return c, c.judgeAll(ctx)
+	if err := c.judgeAll(ctx); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // unsureOf is the error of a census that Temporal does not answer.

@@ -59,7 +59,7 @@ func (a *Activities) CreateSession(ctx context.Context, in CreateSessionInput) (
 func sessionRef(ctx context.Context, in CreateSessionInput) string {
 	info := activity.GetInfo(ctx)
 	sum := sha256.Sum256([]byte(strings.Join([]string{
-		info.WorkflowNamespace, info.WorkflowExecution.ID, in.FirstRunID, fmt.Sprint(in.Number),
+		info.Namespace, info.WorkflowExecution.ID, in.FirstRunID, fmt.Sprint(in.Number),
 	}, "\x00")))
 	return "errand-" + hex.EncodeToString(sum[:16])
 }

@@ -173,7 +173,7 @@ func TestAResetTakesUpTheSessionAndDoublesNothing(t *testing.T) {
 	_, err := c.ResetWorkflowExecution(longer(t), &workflowservice.ResetWorkflowExecutionRequest{
 		Namespace: "default", WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: id},
 		Reason: "to see what happens", RequestId: uuid.NewString(), WorkflowTaskFinishEventId: 4, // the first one: nothing has happened
-		ResetReapplyType: enumspb.RESET_REAPPLY_TYPE_NONE,
+		ResetReapplyExcludeTypes: []enumspb.ResetReapplyExcludeType{enumspb.RESET_REAPPLY_EXCLUDE_TYPE_SIGNAL, enumspb.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE},
 	})
 	require.NoError(t, err)
 	require.Eventually(t, func() bool {

@@ -12,15 +12,14 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
-	"github.com/errand-dev/errand/activities"
 	"github.com/errand-dev/errand/workflows"
 )
 
 // Reap looks at once for sessions of a connection that are Errand's and that no
 // open task owns, deletes them and tells. Where it cannot be sure it deletes
 // nothing and returns an error.
-func (c *Client) Reap(ctx context.Context, in workflows.ReaperInput) (activities.ReapReport, error) {
-	var report activities.ReapReport
+func (c *Client) Reap(ctx context.Context, in workflows.ReaperInput) (workflows.ReapReport, error) {
+	var report workflows.ReapReport
 	run, err := c.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:        workflows.ReaperID(in.Connection) + "-" + uuid.NewString(),
 		TaskQueue: workflows.TaskQueue,

@@ -41,7 +41,7 @@ func (s *server) Home(ctx context.Context) (activities.Home, error) {
 		return s.home, nil
 	}
 	namespace, err := s.client.WorkflowService().DescribeNamespace(ctx,
-		&workflowservice.DescribeNamespaceRequest{Namespace: activity.GetInfo(ctx).WorkflowNamespace})
+		&workflowservice.DescribeNamespaceRequest{Namespace: activity.GetInfo(ctx).Namespace})
 	if err != nil {
 		return activities.Home{}, err
 	}
@@ -125,7 +125,7 @@ func (s *server) OpenTasks(ctx context.Context, connection string) ([]string, er
 func (s *server) list(ctx context.Context, query string) ([]string, error) {
 	var ids []string
 	request := &workflowservice.ListWorkflowExecutionsRequest{
-		Namespace: activity.GetInfo(ctx).WorkflowNamespace, Query: query, PageSize: 1000,
+		Namespace: activity.GetInfo(ctx).Namespace, Query: query, PageSize: 1000,
 	}
 	for {
 		page, err := s.client.ListWorkflow(ctx, request)

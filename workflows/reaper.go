@@ -35,6 +35,9 @@ type ReaperInput struct {
 	Recheck    time.Duration `json:"recheck,omitempty"`   // 0: DefaultReapRecheck
 }
 
+// ReapReport is what Reaper returns: what it found, and what it deleted and why.
+type ReapReport = activities.ReapReport
+
 // reapPatience bounds one look, and reapRetries all of them: the schedule comes
 // again.
 const (
@@ -45,7 +48,7 @@ const (
 // Reaper deletes the sessions of a connection that are Errand's and that no
 // open task owns. It looks twice and deletes what was nobody's both times. When
 // it cannot be sure of something it fails, and nothing is deleted.
-func Reaper(ctx workflow.Context, in ReaperInput) (activities.ReapReport, error) {
+func Reaper(ctx workflow.Context, in ReaperInput) (ReapReport, error) {
 	look := activities.ReapInput{
 		Connection: in.Connection,
 		Grace:      orDefault(in.Grace, DefaultReapGrace),
@@ -72,12 +75,12 @@ func Reaper(ctx workflow.Context, in ReaperInput) (activities.ReapReport, error)
 	return callDeleteOrphans(ctx, deletion)
 }
 
-func callFindOrphans(ctx workflow.Context, in activities.ReapInput) (report activities.ReapReport, err error) {
+func callFindOrphans(ctx workflow.Context, in activities.ReapInput) (report ReapReport, err error) {
 	err = workflow.ExecuteActivity(reaping(ctx, "look for sessions that no task owns"), acts.FindOrphans, in).Get(ctx, &report)
 	return report, err
 }
 
-func callDeleteOrphans(ctx workflow.Context, in activities.DeleteOrphansInput) (report activities.ReapReport, err error) {
+func callDeleteOrphans(ctx workflow.Context, in activities.DeleteOrphansInput) (report ReapReport, err error) {
 	err = workflow.ExecuteActivity(reaping(ctx, "delete what no task owns"), acts.DeleteOrphans, in).Get(ctx, &report)
 	return report, err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -138,10 +139,10 @@ func (s *stage) killAround(ctx context.Context) error {
 		if len(victims) > 1 {
 			s.kills["everything at once"]++
 		}
-		time.Sleep(down) //nolint:forbidigo // the time that it is down is the point
+		<-time.After(down)
 		var failed error
-		for i := len(victims) - 1; i >= 0; i-- { // the servers first
-			failed = errors.Join(failed, victims[i].server.Restart(context.WithoutCancel(ctx)))
+		for _, v := range slices.Backward(victims) { // the servers first
+			failed = errors.Join(failed, v.server.Restart(context.WithoutCancel(ctx)))
 		}
 		if failed != nil {
 			return failed
