@@ -84,7 +84,7 @@ type DeleteSessionInput struct {
 
 // DeleteSessionOutput says what became of the session.
 type DeleteSessionOutput struct {
-	Found bool `json:"found"` // false: it was gone before this try
+	Found bool `json:"found"` // false: it was gone before this activity, or nobody can tell
 
 	// Doubtful: a former try, whose reply was lost, may have deleted it, and
 	// kept the snapshot or not.
@@ -104,16 +104,20 @@ func (a *Activities) DeleteSession(ctx context.Context, in DeleteSessionInput) (
 		d, err = p.Delete(ctx, in.SessionID, provider.DeleteRequest{Snapshot: in.Snapshot, SaveAsDefault: in.SaveAsDefault})
 		return err
 	})
-	fate := fateOf(err)
-	if fate == FateNone {
-		fate = before // an earlier try may still be why the next finds nothing
+	switch fate := fateOf(err); {
+	case err == nil && d.Found:
+		note(ctx, FateDone)
+	case fate == FateNone:
+		note(ctx, before) // an earlier try may still be why the next finds nothing
+	default:
+		note(ctx, fate)
 	}
-	note(ctx, fate)
 	if err != nil {
-		return DeleteSessionOutput{}, withFate(convertError(in.Connection, err), fate)
+		return DeleteSessionOutput{}, withFate(convertError(in.Connection, err), fateOf(err))
 	}
 	a.strike(ctx, in)
-	return DeleteSessionOutput{Found: d.Found, Doubtful: !d.Found && before != FateNone}, nil
+	found := d.Found || before == FateDone
+	return DeleteSessionOutput{Found: found, Doubtful: !found && before != FateNone}, nil
 }
 
 // strike removes a session that is gone from the ledger.
@@ -137,6 +141,7 @@ type AwaitTurnInput struct {
 	TaskID       string             `json:"task_id"`
 	Connection   string             `json:"connection"`
 	SessionID    string             `json:"session_id"`
+	RunID        string             `json:"run_id,omitempty"`       // of the workflow, when the turn began; see deliver
 	After        provider.Watermark `json:"after,omitempty"`        // only what is newer counts
 	Message      *Message           `json:"message,omitempty"`      // that opens the turn; nil: it is there already
 	TurnTimeout  time.Duration      `json:"turn_timeout,omitempty"` // from when the message is there; 0: only the deadline counts

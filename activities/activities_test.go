@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/interceptor"
 
 	"github.com/errand-dev/errand/provider"
 )
@@ -35,6 +36,35 @@ func TestASessionIsMadeAndDeleted(t *testing.T) {
 	second, err := perform[DeleteSessionOutput](t, env, acts.DeleteSession, deletion)
 	require.NoError(t, err)
 	require.Equal(t, DeleteSessionOutput{Found: false}, second, "a second run finds nothing to do")
+}
+
+func TestADeleteKnowsWhatTheTryBeforeItDid(t *testing.T) {
+	for name, test := range map[string]struct {
+		attempt int32
+		before  *tryNote
+		want    DeleteSessionOutput
+	}{
+		"the first try finds nothing":                 {1, nil, DeleteSessionOutput{}},
+		"the worker died after it was done":           {2, &tryNote{Attempt: 1, Fate: FateDone}, DeleteSessionOutput{Found: true}},
+		"the worker died, nobody knows when":          {2, nil, DeleteSessionOutput{Doubtful: true}},
+		"the reply was lost":                          {2, &tryNote{Attempt: 1, Fate: FatePending}, DeleteSessionOutput{Doubtful: true}},
+		"the try before had no effect":                {2, &tryNote{Attempt: 1}, DeleteSessionOutput{}},
+		"the one before last is why it finds nothing": {3, &tryNote{Attempt: 2, Fate: FatePending}, DeleteSessionOutput{Doubtful: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := host{attempt: test.attempt}
+			env := environment(activitiesOn(localVendor(t, nil)))
+			h.Interceptors = []interceptor.WorkerInterceptor{&hostInterceptor{host: &h}}
+			env.SetWorkerOptions(h.Options)
+			if test.before != nil {
+				env.SetHeartbeatDetails(*test.before)
+			}
+			out, err := perform[DeleteSessionOutput](t, env, acts.DeleteSession,
+				DeleteSessionInput{Connection: connection, SessionID: "s-1", Snapshot: provider.SnapshotFilesystem})
+			require.NoError(t, err)
+			require.Equal(t, test.want, out)
+		})
+	}
 }
 
 // request is what a vendor was asked.

@@ -31,8 +31,11 @@ func (w *turnWatch) deliver(ctx context.Context, p provider.Provider) error {
 	}
 	m := provider.Message{Text: w.in.Message.Text, StartURL: w.in.Message.StartURL}
 	before := w.in.Message.Before
-	if activity.GetInfo(ctx).Attempt > 1 {
+	switch info := activity.GetInfo(ctx); {
+	case info.Attempt > 1:
 		before = w.Note.past(ctx)
+	case w.in.RunID != "" && w.in.RunID != info.WorkflowExecution.RunID: // a reset makes it a first try again
+		before = FateUnheard
 	}
 	if before != FateNone {
 		if there, err := w.look(ctx, p, m, before); err != nil || there {

@@ -220,6 +220,20 @@ func TestASecondTryWaitsUntilTheFirstCannotTakeEffectAnyMore(t *testing.T) {
 	}
 }
 
+func TestAFirstTryInAResetRunLooks(t *testing.T) {
+	for run, looks := range map[string]int{"": 0, "default-test-run-id": 0, "another": 1} {
+		synctest.Test(t, func(t *testing.T) {
+			v := newLooked(always(provider.Arrived))
+			in := goOn(FateNone)
+			in.RunID = run
+			_, _, err := new(host).await(t, v, in)
+			require.NoError(t, err)
+			require.Equal(t, looks, v.looks, "the turn began in run %q", run)
+			require.Equal(t, 1-looks, v.sends)
+		})
+	}
+}
+
 func TestATryThatLeftNoWordMayHaveSent(t *testing.T) {
 	for name, details := range map[string]*turnProgress{
 		"nothing at all":            nil,

@@ -10,7 +10,7 @@ import (
 	"github.com/errand-dev/errand/provider"
 )
 
-// Fate is what is known of a call that brought no success.
+// Fate is what is known of a call that was tried before.
 type Fate string
 
 // The fates of a call.
@@ -19,6 +19,7 @@ const (
 	FateDecided Fate = "decided" // the vendor's own server has answered: if it acts, it has acted
 	FatePending Fate = "pending" // it was given up, and may have an effect, now or later
 	FateUnheard Fate = "unheard" // nobody has told: it may even be under way still
+	FateDone    Fate = "done"    // it had its effect, and its worker did not live to report it
 )
 
 // fateOf is the fate of a call that ended so.

@@ -197,7 +197,9 @@ func (i *hostInterceptor) GetInfo(ctx context.Context) activity.Info {
 }
 
 func (i *hostInterceptor) RecordHeartbeat(ctx context.Context, details ...any) {
-	i.host.beats = append(i.host.beats, beat{at: time.Since(i.host.began), turnProgress: details[0].(turnProgress)})
+	if progress, ok := details[0].(turnProgress); ok {
+		i.host.beats = append(i.host.beats, beat{at: time.Since(i.host.began), turnProgress: progress})
+	}
 	i.ActivityOutboundInterceptorBase.RecordHeartbeat(ctx, details...)
 }
 

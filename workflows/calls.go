@@ -40,10 +40,11 @@ func (t *agentTask) callAwaitTurn(ctx workflow.Context) workflow.Future {
 		TaskID:       t.in.TaskID,
 		Connection:   t.in.Connection,
 		SessionID:    t.s.Session.ID,
+		RunID:        workflow.GetInfo(ctx).WorkflowExecution.RunID,
 		After:        t.s.Watermark,
 		TurnTimeout:  t.s.TurnLeft,
 		StallTimeout: t.in.StallTimeout,
-		StrayPause:   t.s.StrayPause,
+		StrayPause:   t.s.StrayPause || t.s.WasReset, // a run before this one may have paused it
 	}
 	if m := t.s.Outbox; m != nil {
 		in.Message = &activities.Message{Text: m.Text, StartURL: m.StartURL, Before: m.Before}
