@@ -23,70 +23,79 @@ type Death struct {
 // Heartbeat is the Report of a Death at the heartbeat of an activity.
 const Heartbeat = "heartbeat"
 
-// reaper looks for the call among those that the worker makes.
-type reaper struct {
+// fate looks for the call among those that the worker makes.
+type fate struct {
 	Death
 
 	mu       sync.Mutex
-	seen     int
+	accepted int               // reports so far
 	activity map[string]string // type by task token, of activities under way
 }
 
-func newReaper(d Death) *reaper {
+func newFate(d Death) *fate {
 	d.Nth = max(1, d.Nth)
-	return &reaper{Death: d, activity: map[string]string{}}
+	return &fate{Death: d, activity: map[string]string{}}
 }
 
-func (r *reaper) intercept(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-	meant := r.means(request)
-	if meant && !r.Accepted {
+func (f *fate) intercept(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	reports := f.count(request)
+	if f.due(reports) && !f.Accepted {
 		die()
 	}
 	err := invoke(ctx, method, request, reply, conn, opts...)
-	if err != nil {
+	if err != nil { // Temporal wants to hear it again
 		return err
 	}
-	if meant {
+	if f.due(reports) {
 		die()
 	}
-	r.learn(reply)
+	f.accept(reports, reply)
 	return nil
 }
 
-// means reports whether the request is the one to die at.
-func (r *reaper) means(request any) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	before := r.seen
+// due reports whether a request with so many of the reports is the one to die
+// at.
+func (f *fate) due(reports int) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return reports > 0 && f.accepted+reports >= f.Nth
+}
+
+// count tells how many of the reports a request has.
+func (f *fate) count(request any) (reports int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	switch request := request.(type) {
 	case *workflowservice.RespondWorkflowTaskCompletedRequest:
 		for _, command := range request.GetCommands() {
-			if localActivity(command) == r.Report {
-				r.seen++
+			if localActivity(command) == f.Report {
+				reports++
 			}
 		}
 	case *workflowservice.RespondActivityTaskCompletedRequest:
-		if r.activity[string(request.GetTaskToken())] == r.Report {
-			r.seen++
+		if f.activity[string(request.GetTaskToken())] == f.Report {
+			reports++
 		}
 	case *workflowservice.RecordActivityTaskHeartbeatRequest:
-		if r.Report == Heartbeat {
-			r.seen++
+		if f.Report == Heartbeat {
+			reports++
 		}
 	}
-	return before < r.Nth && r.seen >= r.Nth
+	return reports
 }
 
-// learn notes the types of activities: their completions do not tell.
-func (r *reaper) learn(reply any) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// accept counts the reports that Temporal has, and notes the types of the
+// activities that it hands out: their completions do not tell.
+func (f *fate) accept(reports int, reply any) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.accepted += reports
 	switch reply := reply.(type) {
 	case *workflowservice.PollActivityTaskQueueResponse:
-		r.activity[string(reply.GetTaskToken())] = reply.GetActivityType().GetName()
+		f.activity[string(reply.GetTaskToken())] = reply.GetActivityType().GetName()
 	case *workflowservice.RespondWorkflowTaskCompletedResponse: // activities that start eagerly
 		for _, task := range reply.GetActivityTasks() {
-			r.activity[string(task.GetTaskToken())] = task.GetActivityType().GetName()
+			f.activity[string(task.GetTaskToken())] = task.GetActivityType().GetName()
 		}
 	}
 }

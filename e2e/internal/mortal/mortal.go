@@ -21,6 +21,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/errand-dev/errand/e2e/internal/process"
+	"github.com/errand-dev/errand/ledger"
 	"github.com/errand-dev/errand/provider"
 	"github.com/errand-dev/errand/worker"
 )
@@ -33,12 +34,9 @@ type Config struct {
 	Namespace  string
 	Connection string // name of the one connection
 	Vendor     string // its base URL
+	SettleTime time.Duration
+	Ledger     string // folder, shared with the workers after it; empty: none
 	Death      *Death `json:",omitempty"`
-
-	// Hurry bounds how long Temporal waits for an activity that has no
-	// heartbeat: the five minutes that a delete with a snapshot may take are
-	// also the time until a worker is missed that died in it. 0: as it is.
-	Hurry time.Duration `json:",omitempty"`
 }
 
 // Start starts a worker.
@@ -78,7 +76,7 @@ func play(raw string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	connections, err := provider.NewSet(provider.Connection{
-		Name: c.Connection, Provider: "agi", BaseURL: c.Vendor, Agent: "script",
+		Name: c.Connection, Provider: "agi", BaseURL: c.Vendor, Agent: "script", SettleTime: c.SettleTime,
 	})
 	if err != nil {
 		return err
@@ -88,25 +86,29 @@ func play(raw string) error {
 		Namespace: c.Namespace,
 		Logger:    log.NewStructuredLogger(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))),
 	}
-	var interceptors []grpc.UnaryClientInterceptor
-	if c.Hurry > 0 {
-		interceptors = append(interceptors, hurry(c.Hurry))
-	}
 	if c.Death != nil {
-		interceptors = append(interceptors, newReaper(*c.Death).intercept)
+		options.ConnectionOptions.DialOptions = []grpc.DialOption{grpc.WithChainUnaryInterceptor(newFate(*c.Death).intercept)}
 	}
-	options.ConnectionOptions.DialOptions = []grpc.DialOption{grpc.WithChainUnaryInterceptor(interceptors...)}
 	temporal, err := dial(ctx, options)
 	if err != nil {
 		return err
 	}
 	defer temporal.Close()
 	fatal := make(chan error, 1)
-	w := worker.New(worker.Config{
+	config := worker.Config{
 		Client:       temporal,
 		Connections:  connections,
 		OnFatalError: func(err error) { fatal <- err },
-	})
+	}
+	if c.Ledger != "" {
+		sessions, err := ledger.Open(ctx, c.Ledger)
+		if err != nil {
+			return err
+		}
+		defer sessions.Close()
+		config.Ledger = sessions
+	}
+	w := worker.New(config)
 	if err := w.Start(); err != nil {
 		return err
 	}

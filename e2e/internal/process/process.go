@@ -44,6 +44,12 @@ func (p *Process) Kill() {
 	<-p.exited
 }
 
+// Freeze makes the process stand still until it is thawed or killed.
+func (p *Process) Freeze() { _ = p.cmd.Process.Signal(syscall.SIGSTOP) } // an error means that it has ended
+
+// Thaw lets a frozen process go on.
+func (p *Process) Thaw() { _ = p.cmd.Process.Signal(syscall.SIGCONT) }
+
 // Killed reports whether a SIGKILL has ended the process.
 func (p *Process) Killed() bool {
 	select {
