@@ -31,8 +31,10 @@ func (t *agentTask) run(ctx workflow.Context) (AgentTaskResult, error) {
 		if step == nil {
 			return t.finish(ctx, nil)
 		}
-		if err := step(ctx); err != nil && !t.startAgain(ctx, err) {
-			return t.finish(ctx, err)
+		if err := step(ctx); err != nil {
+			if err := t.startAgain(ctx, err); err != nil {
+				return t.finish(ctx, err)
+			}
 		}
 		if t.historyIsLong(ctx) {
 			return AgentTaskResult{}, t.continueAsNew(ctx)
@@ -61,8 +63,12 @@ func (t *agentTask) next() func(workflow.Context) error {
 }
 
 // held reports whether a pause stops the story here. An agent that its vendor
-// cannot pause works on to the end of its turn, and a question stays open.
+// cannot pause works on to the end of its turn, and a question stays open; a
+// message that is still to be sent waits.
 func (t *agentTask) held() bool {
+	if !t.s.Paused || t.s.Question != nil {
+		return false
+	}
 	working := t.s.TurnOpen && !t.s.SessionPaused
-	return t.s.Paused && !working && t.s.Question == nil
+	return !working || t.s.Outbox != nil
 }

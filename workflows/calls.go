@@ -60,12 +60,12 @@ func (t *agentTask) callAwaitTurn(ctx workflow.Context) workflow.Future {
 }
 
 func (t *agentTask) callPauseSession(ctx workflow.Context) error {
-	plan := commandPlan("pause the agent")
+	plan, in := commandPlan("pause the agent"), t.session()
 	plan.patient = func(err error) any {
 		t.s.StrayPause = t.s.StrayPause || doubtful(err)
-		return t.session()
+		return in
 	}
-	_, err := call[struct{}](t, ctx, plan, acts.PauseSession, t.session())
+	_, err := call[struct{}](t, ctx, plan, acts.PauseSession, in)
 	t.s.StrayPause = t.s.StrayPause || doubtful(err)
 	return err
 }

@@ -12,8 +12,7 @@ import (
 )
 
 // nextRun returns the input of the run that the story continues as.
-func nextRun(t *testing.T, err error) AgentTaskInput {
-	t.Helper()
+func nextRun(t require.TestingT, err error) AgentTaskInput {
 	var next *workflow.ContinueAsNewError
 	require.ErrorAs(t, err, &next, "%v", err)
 	var in AgentTaskInput

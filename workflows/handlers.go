@@ -94,12 +94,17 @@ func (t *agentTask) handlePause(ctx workflow.Context) (Status, error) {
 	if t.s.Paused || t.statusEnd != "" {
 		return t.status(), nil
 	}
-	if t.s.TurnOpen {
+	for t.s.TurnOpen {
+		session := t.s.Session
 		err := t.callPauseSession(ctx)
+		if t.s.Session != session { // the task has started again, so there is another agent to stop, or none yet
+			continue
+		}
 		if err != nil && !activities.IsType(err, activities.ErrTypeUnsupported) {
 			return "", err
 		}
 		t.s.SessionPaused = err == nil
+		break
 	}
 	t.s.Paused, t.s.PausedAt = true, workflow.Now(ctx)
 	t.list(ctx, t.status())
@@ -118,7 +123,7 @@ func (t *agentTask) handleResume(ctx workflow.Context) (Status, error) {
 		return t.status(), nil
 	}
 	if t.s.SessionPaused {
-		if err := t.callResumeSession(ctx); err != nil {
+		if err := t.callResumeSession(ctx); err != nil && !t.wakesTheDead(ctx, err) {
 			return "", err
 		}
 		t.extendDeadline(ctx)
@@ -127,6 +132,14 @@ func (t *agentTask) handleResume(ctx workflow.Context) (Status, error) {
 	t.list(ctx, t.status())
 	t.enter(ctx, t.phase)
 	return t.status(), nil
+}
+
+// wakesTheDead reports whether the session that was to go on has ended while it
+// was paused. The turn then finds out, and the task starts again or fails; it
+// would stay paused for ever otherwise.
+func (t *agentTask) wakesTheDead(ctx workflow.Context, err error) bool {
+	return activities.IsType(err, activities.ErrTypeSessionGone) &&
+		workflow.GetVersion(ctx, "resume-without-session", workflow.DefaultVersion, 1) != workflow.DefaultVersion
 }
 
 // receiveSignals gives each signal to its handler, one after the other and in

@@ -104,3 +104,67 @@ func TestAPauseThatTheVendorRefusesIsReportedAndChangesNothing(t *testing.T) {
 	require.NoError(t, err)
 	refused.requireRefused(t, "no")
 }
+
+func TestAResumeOfASessionThatHasEndedLetsTheTaskGoOn(t *testing.T) {
+	s := newStory(t)
+	s.fail["resume"] = []error{final(activities.ErrTypeSessionGone)}
+	s.turn(time.Hour, finished("5", `1`), nil) // abandoned by the pause
+	s.turn(0, activities.Turn{}, final(activities.ErrTypeSessionGone))
+	s.turn(time.Minute, finished("5", `2`), nil)
+	var resumed *reply
+	s.at(time.Minute, func() { s.update(UpdatePause) })
+	s.at(48*time.Hour, func() { resumed = s.update(UpdateResume) })
+	in := task()
+	in.MaxRestarts = 1
+
+	result, err := s.run(in)
+
+	require.NoError(t, err)
+	resumed.requireTaken(t)
+	require.Equal(t, StatusRunning, resumed.got)
+	require.Equal(t, []string{
+		"create", "send Report the price", "pause", "resume", "look for Report the price", "delete",
+		"create", "send Report the price", "delete",
+	}, s.calls)
+	require.JSONEq(t, `2`, string(result.Result))
+}
+
+func TestAMessageThatIsToBeSentAgainWaitsWhilePaused(t *testing.T) {
+	s := newStory(t)
+	s.fail["pause"] = []error{final(activities.ErrTypeUnsupported)}
+	s.turn(time.Minute, activities.Turn{}, final(activities.ErrTypeAmbiguousSend))
+	s.turn(time.Minute, finished("5", `1`), nil)
+	s.at(time.Hour, func() { s.update(UpdatePause) })
+	s.at(2*time.Hour, func() { s.update(UpdateAnswer, AnswerInput{Text: DeliveryResend}) })
+	s.at(3*time.Hour, func() {
+		require.Equal(t, []string{"create", "send Report the price", "pause"}, s.calls)
+		s.update(UpdateResume)
+	})
+
+	_, err := s.run(task())
+
+	require.NoError(t, err)
+	require.Equal(t, []string{"create", "send Report the price", "pause", "send Report the price", "delete"}, s.calls)
+}
+
+func TestAPauseThatMeetsARestartStopsTheNewAgent(t *testing.T) {
+	s := newStory(t)
+	s.fail["pause"] = []error{retryable(activities.ErrTypeUnavailable, 30*time.Second)}
+	s.turn(70*time.Second, activities.Turn{}, final(activities.ErrTypeSessionGone)) // before the second try
+	s.turn(time.Hour, finished("5", `1`), nil)                                      // abandoned by the pause
+	s.turn(time.Minute, finished("5", `2`), nil)
+	var paused *reply
+	s.at(time.Minute, func() { paused = s.update(UpdatePause) })
+	s.at(10*time.Minute, func() {
+		require.Equal(t, []string{"s-1", "s-1", "s-2"}, s.paused)
+		s.update(UpdateResume)
+	})
+	in := task()
+	in.MaxRestarts = 1
+
+	_, err := s.run(in)
+
+	require.NoError(t, err)
+	paused.requireTaken(t)
+	require.Equal(t, StatusPaused, paused.got)
+}

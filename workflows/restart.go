@@ -15,13 +15,13 @@ type exchange struct {
 	By       string `json:"by"`
 }
 
-// startAgain reports whether the task goes on in a new session after cause,
-// and brings its state to where that begins.
-func (t *agentTask) startAgain(ctx workflow.Context, cause error) bool {
+// startAgain brings the state to where the task goes on in a new session after
+// cause, or returns what ends the task.
+func (t *agentTask) startAgain(ctx workflow.Context, cause error) error {
 	stalled := activities.IsType(cause, activities.ErrTypeStalled)
 	if t.s.Session == nil || len(t.s.Restarts) >= t.in.MaxRestarts || ctx.Err() != nil || t.late(ctx) ||
 		!stalled && !activities.IsType(cause, activities.ErrTypeSessionGone) {
-		return false
+		return cause
 	}
 	_, failure := verdict(cause)
 	given := Restart{At: workflow.Now(ctx).UTC(), SessionID: t.s.Session.ID, Error: *failure}
@@ -29,10 +29,13 @@ func (t *agentTask) startAgain(ctx workflow.Context, cause error) bool {
 	// Of a session that is gone there is nothing to stop or to keep, but it is
 	// deleted all the same: a vendor that lost it for a moment may find it again.
 	t.dropSession(ctx, stalled)
+	if ctx.Err() != nil && !t.s.Session.Deleted { // a cancel came between, and the end cleans up
+		return ctx.Err()
+	}
 	given.RestoredFrom = t.restoreFrom()
 	t.forgetSession()
 	t.s.Restarts = append(t.s.Restarts, given)
-	return true
+	return nil
 }
 
 // dropSession stops the agent of a session that is given up and deletes it.

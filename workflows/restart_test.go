@@ -121,6 +121,24 @@ func TestATaskDoesNotStartAgain(t *testing.T) {
 	}
 }
 
+func TestACancelWhileStartingAgainStillDeletesTheSession(t *testing.T) {
+	s := newStory(t)
+	s.fail["DeleteSession"] = []error{retryable(activities.ErrTypeUnavailable, time.Hour)}
+	s.turn(time.Minute, activities.Turn{}, final(activities.ErrTypeSessionGone))
+	s.at(2*time.Minute, s.CancelWorkflow) // while the Retry-After of the delete passes
+	in := task()
+	in.MaxRestarts = 1
+
+	result, err := s.run(in)
+
+	require.True(t, temporal.IsCanceledError(err), "%v", err)
+	require.Equal(t, []string{"create", "send Report the price", "delete", "cancel", "delete"}, s.calls)
+	require.Equal(t, "s-1", result.Session.ID)
+	require.True(t, result.Session.Deleted)
+	require.Equal(t, 1, result.SessionsCreated)
+	require.Empty(t, result.Restarts)
+}
+
 func TestARestartSurvivesTheSecondRun(t *testing.T) {
 	first := newStory(t)
 	first.turn(time.Minute, question("3", "Size?"), nil)

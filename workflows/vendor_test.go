@@ -31,6 +31,7 @@ type story struct {
 	waits    []activities.AwaitTurnInput
 	creates  []activities.CreateSessionInput
 	deletes  []activities.DeleteSessionInput
+	paused   []string                       // sessions
 	lost     int                            // what a create says of lost ones
 	deletion activities.DeleteSessionOutput // what a delete says
 	listed   []Status
@@ -74,7 +75,12 @@ func newStory(t *testing.T) *story {
 		"pause": acts.PauseSession, "resume": acts.ResumeSession, "cancel": acts.CancelSession,
 	} {
 		s.OnActivity(activity, mock.Anything, mock.Anything).Maybe().Return(
-			func(_ context.Context, in activities.SessionInput) error { return s.called(name, name) })
+			func(_ context.Context, in activities.SessionInput) error {
+				if name == "pause" {
+					s.paused = append(s.paused, in.SessionID)
+				}
+				return s.called(name, name)
+			})
 	}
 	s.OnActivity(acts.DeleteSession, mock.Anything, mock.Anything).Maybe().Return(
 		func(_ context.Context, in activities.DeleteSessionInput) (activities.DeleteSessionOutput, error) {
@@ -125,17 +131,22 @@ func (s *story) run(in AgentTaskInput) (AgentTaskResult, error) {
 	s.t.Helper()
 	s.ExecuteWorkflow(AgentTask, in)
 	require.True(s.t, s.IsWorkflowCompleted())
+	return accountOf(s.t, s.TestWorkflowEnvironment)
+}
+
+// accountOf is the account of a task that has ended, and its error.
+func accountOf(t require.TestingT, env *testsuite.TestWorkflowEnvironment) (AgentTaskResult, error) {
 	var result AgentTaskResult
-	err := s.GetWorkflowError()
+	err := env.GetWorkflowError()
 	var app *temporal.ApplicationError
 	var canceled *temporal.CanceledError
 	switch {
 	case err == nil:
-		require.NoError(s.t, s.GetWorkflowResult(&result))
+		require.NoError(t, env.GetWorkflowResult(&result))
 	case errors.As(err, &canceled) && canceled.HasDetails():
-		require.NoError(s.t, canceled.Details(&result))
+		require.NoError(t, canceled.Details(&result))
 	case errors.As(err, &app) && app.HasDetails():
-		require.NoError(s.t, app.Details(&result))
+		require.NoError(t, app.Details(&result))
 	}
 	return result, err
 }
