@@ -136,12 +136,12 @@ func TestATaskIsEndedByForceInEveryState(t *testing.T) {
 	}
 }
 
-// beginWithTimeout starts a task whose workflow may last some seconds.
+// beginWithTimeout starts a task whose workflow may last long enough for every state.
 func (c *cell) beginWithTimeout(in workflows.AgentTaskInput) task {
 	c.Helper()
 	in = c.complete("task", in)
 	_, err := c.client.ExecuteWorkflow(c.ctx, client.StartWorkflowOptions{
-		ID: workflows.AgentTaskWorkflowID(in.TaskID), TaskQueue: workflows.TaskQueue, WorkflowRunTimeout: 12 * time.Second,
+		ID: workflows.AgentTaskWorkflowID(in.TaskID), TaskQueue: workflows.TaskQueue, WorkflowRunTimeout: 25 * time.Second,
 	}, workflows.AgentTaskType, in)
 	require.NoError(c, err)
 	return c.task(in.TaskID)

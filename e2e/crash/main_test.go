@@ -25,13 +25,19 @@ import (
 
 // Of all tests.
 var (
-	command  errand.Command
+	command  errand.Command   // of vendors
+	server   errand.Command   // of Temporal servers
 	temporal *errand.Temporal // of cells that do not kill it
 )
 
 // atOnce is how many cells run in parallel. They wait most of their time, for
 // the timeouts by which Temporal finds out about a dead worker.
-const atOnce = 16
+func atOnce() int {
+	if errand.Race {
+		return 8
+	}
+	return 16
+}
 
 func TestMain(m *testing.M) {
 	mortal.Play()
@@ -39,7 +45,7 @@ func TestMain(m *testing.M) {
 	parallel := false
 	flag.Visit(func(f *flag.Flag) { parallel = parallel || f.Name == "test.parallel" })
 	if !parallel {
-		if err := flag.Set("test.parallel", strconv.Itoa(atOnce)); err != nil {
+		if err := flag.Set("test.parallel", strconv.Itoa(atOnce())); err != nil {
 			panic(err)
 		}
 	}
@@ -70,7 +76,13 @@ func (r rehearsal) run() (_ int, err error) {
 	if command, err = errand.Build(ctx, dir); err != nil {
 		return 0, err
 	}
-	if temporal, err = command.Temporal(ctx, dir); err != nil {
+	server = command
+	if errand.Race {
+		if server, err = errand.BuildTemporal(ctx, dir); err != nil {
+			return 0, err
+		}
+	}
+	if temporal, err = server.Temporal(ctx, dir); err != nil {
 		return 0, err
 	}
 	defer temporal.Kill()

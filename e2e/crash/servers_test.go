@@ -20,7 +20,7 @@ func TestServersMayDieAtAnyMoment(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			own, err := command.Temporal(t.Context(), t.TempDir())
+			own, err := server.Temporal(t.Context(), t.TempDir())
 			require.NoError(t, err)
 			t.Cleanup(own.Kill)
 			c := newCellOn(t, own)

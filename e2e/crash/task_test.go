@@ -15,7 +15,8 @@ import (
 )
 
 // heartbeat is after what time Temporal finds out about a dead worker's turn.
-const heartbeat = 2 * time.Second
+// One that lives must not miss it, on a busy machine.
+const heartbeat = 3 * time.Second
 
 // task is an agent task of a cell, as people see it.
 type task struct {

@@ -20,11 +20,19 @@ type Command struct{ path string }
 
 // Build builds the command into dir, with the race detector if this program
 // has it. The Temporal server in it takes minutes the first time.
-func Build(ctx context.Context, dir string) (Command, error) {
+func Build(ctx context.Context, dir string) (Command, error) { return build(ctx, dir, Race) }
+
+// BuildTemporal builds it for a Temporal server that others share: without the
+// race detector, which would make it too slow for them, and whose business it
+// is not.
+func BuildTemporal(ctx context.Context, dir string) (Command, error) { return build(ctx, dir, false) }
+
+func build(ctx context.Context, dir string, race bool) (Command, error) {
 	c := Command{path: filepath.Join(dir, "errand")}
 	args := []string{"build", "-o", c.path}
 	if race {
-		args = append(args, "-race")
+		c.path += "-race"
+		args = []string{"build", "-race", "-o", c.path}
 	}
 	build := exec.CommandContext(ctx, "go", append(args, "github.com/errand-dev/errand/cmd/errand")...)
 	if out, err := build.CombinedOutput(); err != nil {

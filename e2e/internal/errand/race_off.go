@@ -2,4 +2,5 @@
 
 package errand
 
-const race = false
+// Race says whether this program has the race detector.
+const Race = false

@@ -2,4 +2,5 @@
 
 package errand
 
-const race = true
+// Race says whether this program has the race detector.
+const Race = true
