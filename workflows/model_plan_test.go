@@ -144,7 +144,7 @@ func tasks() *rapid.Generator[AgentTaskInput] {
 		in.QuestionTimeout = oneOf(t, "question timeout", 0, time.Hour+aBitMore, 20*time.Hour+aBitMore)
 		in.Timeout = oneOf(t, "timeout", 0, 0, 2*time.Hour+aBit, 30*time.Hour+aBit)
 		in.TurnTimeout = oneOf(t, "turn timeout", 0, 0, 30*time.Minute)
-		in.MaxRestarts = oneOf(t, "restarts", 0, 1, 2)
+		in.MaxRestarts = oneOf(t, "restarts", 0, 1, 2, 2)
 		in.OnAmbiguousSend = oneOf(t, "on ambiguous send", "", AmbiguousSendAsk, AmbiguousSendResend, AmbiguousSendResend, AmbiguousSendFail)
 		in.RestoreSession = oneOf(t, "restore", "", "s-before")
 		in.Snapshot.Mode = oneOf(t, "snapshot", "", provider.SnapshotNone, provider.SnapshotMemory, provider.SnapshotFilesystem)
@@ -154,7 +154,7 @@ func tasks() *rapid.Generator[AgentTaskInput] {
 }
 
 func vendorPlans() *rapid.Generator[vendorPlan] {
-	calls := mostly(well, away, away, lost, lost, refused)
+	calls := mostly(well, away, away, away, lost, lost, lost, refused)
 	sends := mostly(arrives, busy, replyLost, replyLost, dropped, doubted, vanishes, forbidden, handedOn)
 	return rapid.Custom(func(t *rapid.T) vendorPlan {
 		return vendorPlan{
@@ -176,7 +176,7 @@ func vendorPlans() *rapid.Generator[vendorPlan] {
 
 func moves() *rapid.Generator[move] {
 	return rapid.Custom(func(t *rapid.T) move {
-		m := move{After: works.Draw(t, "after"), Does: oneOf(t, "does", finishes, finishes, asks, asks, asks, asks, asks, asks, errs, stalls, dies)}
+		m := move{After: works.Draw(t, "after"), Does: oneOf(t, "does", finishes, finishes, asks, asks, asks, asks, asks, asks, errs, stalls, dies, dies)}
 		if m.Does == asks {
 			m.Text = speech.Draw(t, "text")
 		}

@@ -14,7 +14,7 @@ import (
 // model_account_test.go).
 
 // checks is how many stories are played; -rapid.checks plays more.
-const checks = "300"
+const checks = "200"
 
 func init() {
 	if err := flag.Set("rapid.checks", checks); err != nil {
