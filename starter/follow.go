@@ -31,13 +31,19 @@ func (c *Client) Wait(ctx context.Context, taskID string) (AgentTask, error) {
 // the following and is returned. Each look at an open task costs one query.
 func (c *Client) Follow(ctx context.Context, taskID string, visit func(AgentTask) error) (AgentTask, error) {
 	var task AgentTask
+	unseen := false // nobody could say what the task has come to: it may ask something, and no event will tell
 	err := c.events(ctx, taskID, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT, func(news []*historypb.HistoryEvent) (err error) {
-		if !changed(news) {
+		if !changed(news) && !unseen {
 			return nil
 		}
+		before := unseen
 		task, err = c.read(ctx, taskID)
-		if _, ok := errors.AsType[*NoWorkerError](err); err != nil && !ok {
+		_, unseen = errors.AsType[*NoWorkerError](err)
+		switch {
+		case err != nil && !unseen:
 			return err
+		case unseen && before && !changed(news):
+			return nil
 		}
 		return visit(task)
 	})
@@ -81,7 +87,7 @@ func changed(news []*historypb.HistoryEvent) bool {
 }
 
 // events hands visit the events of a task as they come, run after run, until
-// the task has closed.
+// the task has closed, and nothing now and then while none come.
 func (c *Client) events(ctx context.Context, taskID string, filter enumspb.HistoryEventFilterType, visit func([]*historypb.HistoryEvent) error) error {
 	request := &workflowservice.GetWorkflowExecutionHistoryRequest{
 		Namespace:              c.namespace,
@@ -109,14 +115,14 @@ func (c *Client) events(ctx context.Context, taskID string, filter enumspb.Histo
 			continue
 		}
 		trouble = absence{}
+		news := page.GetHistory().GetEvents()
+		if err := visit(news); err != nil {
+			return err
+		}
 		if silent {
 			continue
 		}
-		news := page.GetHistory().GetEvents()
 		if len(news) > 0 {
-			if err := visit(news); err != nil {
-				return err
-			}
 			if last := news[len(news)-1]; closes(last) {
 				next := last.GetWorkflowExecutionContinuedAsNewEventAttributes().GetNewExecutionRunId()
 				if next == "" {

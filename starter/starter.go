@@ -23,6 +23,8 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/errand-dev/errand/workflows"
 )
@@ -232,6 +234,9 @@ func (c *Client) explainMessage(ctx context.Context, err error) error {
 	}
 	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		return &RefusedError{Reason: app.Message()}
+	}
+	if state, ok := status.FromError(err); ok && state.Code() == codes.FailedPrecondition && strings.Contains(state.Message(), "no poller") {
+		return &NoWorkerError{Queue: workflows.TaskQueue}
 	}
 	if isDeadline(err) {
 		checkCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), queryTimeout)
