@@ -18,13 +18,13 @@ const (
 
 // staticConfig is the server's configuration file, as it were. Neither metrics
 // nor profiling listen: their ports stay 0.
-func staticConfig(host string, p ports, store *config.SQL) *config.Config {
+func staticConfig(host string, p ports, store config.DataStore) *config.Config {
 	var c config.Config
 	c.Persistence = config.Persistence{
 		DefaultStore:     storeName,
 		VisibilityStore:  storeName,
 		NumHistoryShards: 1,
-		DataStores:       map[string]config.DataStore{storeName: {SQL: store}},
+		DataStores:       map[string]config.DataStore{storeName: store},
 	}
 	frontend := dialAddress(host, p.frontend)
 	c.ClusterMetadata = &cluster.Config{

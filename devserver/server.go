@@ -42,6 +42,8 @@ type Options struct {
 	// DynamicConfig replaces single settings of the embedded profile, by Temporal's names,
 	// for tests only.
 	DynamicConfig map[string]any
+	// PersistenceFaults makes calls to the database fail, for tests only.
+	PersistenceFaults *config.FaultInjection
 }
 
 func (o Options) withDefaults() Options {
@@ -139,7 +141,7 @@ func (s *Server) startTemporal(o Options, p ports) error {
 		err := errors.New("the server gave up")
 		defer func() { done <- err }()
 		s.temporal, err = temporal.NewServer(
-			temporal.WithConfig(staticConfig(o.Host, p, s.database.config)),
+			temporal.WithConfig(staticConfig(o.Host, p, config.DataStore{SQL: s.database.config, FaultInjection: o.PersistenceFaults})),
 			temporal.ForServices(temporal.DefaultServices),
 			temporal.WithStaticHosts(p.hosts()),
 			temporal.WithLogger(logger),

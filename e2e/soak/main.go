@@ -19,9 +19,12 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/errand-dev/errand/e2e/internal/shaky"
 )
 
 func main() {
+	shaky.Play()
 	var o options
 	flag.IntVar(&o.tasks, "tasks", 200, "`number` of tasks")
 	flag.Uint64Var(&o.seed, "seed", 0, "`seed` of faults, kills and tasks (default: a new one)")
@@ -30,6 +33,9 @@ func main() {
 	flag.DurationVar(&o.calm, "calm", 4*time.Second, "mean `time` between two kills")
 	flag.DurationVar(&o.most, "most", 15*time.Minute, "`time` after which the run is given up")
 	flag.StringVar(&o.dir, "dir", "", "`folder` for what the run leaves (default: a temporary one, removed after a good run)")
+	flag.StringVar(&o.address, "address", "", "`HOST:PORT` of a Temporal server that is there already (default: one of its own)")
+	flag.StringVar(&o.command, "temporal", "", "`command` that runs the Temporal server at -address, to be killed and run again (default: it is left alone)")
+	flag.Float64Var(&o.persistenceFaults, "persistence-faults", 0, "`probability` that a call of the Temporal server to its database fails")
 	flag.Parse()
 	if o.seed == 0 {
 		o.seed = rand.Uint64N(1 << 32)

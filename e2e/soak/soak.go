@@ -21,6 +21,22 @@ type options struct {
 	seed                   uint64
 	calm, most             time.Duration
 	dir                    string
+
+	address, command  string  // of a Temporal server that is not ours
+	persistenceFaults float64 // of calls of the Temporal server to its database
+}
+
+// validate says what cannot be.
+func (o options) validate() error {
+	switch {
+	case o.persistenceFaults < 0 || o.persistenceFaults >= 1:
+		return errors.New("-persistence-faults is a probability below 1")
+	case o.command != "" && o.address == "":
+		return errors.New("-temporal needs an -address")
+	case o.address != "" && o.persistenceFaults > 0:
+		return errors.New("-persistence-faults are of the soak's own Temporal server, not of that at -address")
+	}
+	return nil
 }
 
 // stream gives each part of a run random numbers of its own, so that what one
@@ -35,6 +51,9 @@ const (
 
 // soak does one run and reports whether all promises were kept.
 func soak(ctx context.Context, o options) (ok bool, err error) {
+	if err := o.validate(); err != nil {
+		return false, err
+	}
 	dir, err := folder(o)
 	if err != nil {
 		return false, err
@@ -57,7 +76,7 @@ func soak(ctx context.Context, o options) (ok bool, err error) {
 		reaped, err = s.reap(ctx)
 	}
 	if err == nil {
-		violations, err = s.check(tasks, reaped)
+		violations, err = s.check(ctx, tasks, reaped)
 	}
 	if err != nil {
 		return false, fmt.Errorf("%w (what there is stays in %s)", err, dir)
@@ -95,7 +114,7 @@ func folder(o options) (string, error) {
 func (s *stage) play(ctx context.Context) ([]starter.AgentTask, error) {
 	killCtx, calm := context.WithCancel(ctx)
 	killing := make(chan error, 1)
-	go func() { killing <- s.killAround(killCtx) }()
+	go func() { killing <- s.troubled(killCtx) }()
 
 	accounts := make([]starter.AgentTask, s.tasks)
 	errs := make(chan error, s.tasks)
@@ -121,7 +140,7 @@ func (s *stage) play(ctx context.Context) ([]starter.AgentTask, error) {
 }
 
 // check writes down what is known and compares it with the truth.
-func (s *stage) check(tasks []starter.AgentTask, reaped []string) ([]books.Violation, error) {
+func (s *stage) check(ctx context.Context, tasks []starter.AgentTask, reaped []string) ([]books.Violation, error) {
 	log, err := truth.Read(s.truth)
 	if err != nil {
 		return nil, err
@@ -136,6 +155,18 @@ func (s *stage) check(tasks []starter.AgentTask, reaped []string) ([]books.Viola
 	if s.kills.total() == 0 {
 		violations = append(violations, books.Violation{Promise: books.SomethingToSee, Text: "nothing was killed"})
 	}
+	for _, t := range tasks {
+		stuck, err := s.checkHistories(ctx, t.ID)
+		if err != nil {
+			return nil, err
+		}
+		violations = append(violations, stuck...)
+	}
+	calm, err := s.checkShaky()
+	if err != nil {
+		return nil, err
+	}
+	violations = append(violations, calm...)
 	slices.SortFunc(violations, func(x, y books.Violation) int { return len(x.Promise) - len(y.Promise) })
 	return violations, nil
 }

@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -17,7 +15,6 @@ import (
 
 const (
 	connection = "shop"
-	namespace  = "soak"
 
 	// heartbeat is short, so that what a killed worker did is taken up soon.
 	heartbeat = 3 * time.Second
@@ -27,15 +24,22 @@ const (
 // and a client that outlives them.
 type stage struct {
 	options
-	dir      string
-	truth    string
-	sessions *rig.Sessions
-	temporal *rig.Temporal
-	hands    []*rig.Server // workers
-	sdk      client.Client
-	client   *starter.Client
-	kills    tally
+	dir       string
+	truth     string
+	namespace string
+	sessions  *rig.Sessions
+	temporal  *rig.Temporal
+	hands     []*rig.Server // workers
+	sdk       client.Client
+	client    *starter.Client
+	kills     tally
 }
+
+// The folders of a stage: the vendor's, and of the one machine on which the
+// Temporal server and the workers run.
+func (s *stage) vendorDir() string   { return filepath.Join(s.dir, "vendor") }
+func (s *stage) temporalDir() string { return filepath.Join(s.dir, "machine", "temporal") }
+func (s *stage) workerDir() string   { return filepath.Join(s.dir, "machine", "worker") }
 
 func newStage(ctx context.Context, o options, dir string) (_ *stage, err error) {
 	s := &stage{options: o, dir: dir, truth: filepath.Join(dir, "truth.jsonl"), kills: tally{}}
@@ -52,36 +56,48 @@ func newStage(ctx context.Context, o options, dir string) (_ *stage, err error) 
 	if err := os.WriteFile(plan, []byte(faultPlan(o.seed)), 0o600); err != nil {
 		return nil, err
 	}
-	vendor := filepath.Join(dir, "vendor")
-	server := filepath.Join(dir, "temporal")
-	work := filepath.Join(dir, "worker")
-	for _, d := range []string{vendor, server, work} {
+	for _, d := range []string{s.vendorDir(), s.temporalDir(), s.workerDir()} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return nil, err
 		}
 	}
-	if s.sessions, err = command.Sessions(ctx, vendor, "--truth", s.truth, "--faults", plan); err != nil {
+	if s.sessions, err = command.Sessions(ctx, s.vendorDir(), "--truth", s.truth, "--faults", plan); err != nil {
 		return nil, err
 	}
-	if s.temporal, err = command.Temporal(ctx, server); err != nil {
+	if s.temporal, err = s.startTemporal(ctx, command); err != nil {
 		return nil, err
 	}
-	if s.sdk, err = s.temporal.Namespace(ctx, namespace); err != nil {
+	// A server that was there may have had runs of the same seed.
+	s.namespace = fmt.Sprintf("soak-%d-%d", o.seed, time.Now().Unix())
+	if s.sdk, err = s.temporal.Namespace(ctx, s.namespace); err != nil {
 		return nil, err
 	}
-	s.client = starter.New(s.sdk, starter.Options{Namespace: namespace})
+	s.client = starter.New(s.sdk, starter.Options{Namespace: s.namespace})
 	config := fmt.Sprintf("[connections.%s]\nprovider = \"agi\"\nbase_url = %q\nsettle_time = \"2s\"\n", connection, s.sessions.URL())
-	if err := os.WriteFile(filepath.Join(work, "errand.toml"), []byte(config), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(s.workerDir(), "errand.toml"), []byte(config), 0o600); err != nil {
 		return nil, err
 	}
 	for range o.workers {
-		w, err := command.Worker(ctx, work, s.temporal.Address, namespace)
+		w, err := command.Worker(ctx, s.workerDir(), s.temporal.Address, s.namespace)
 		if err != nil {
 			return nil, err
 		}
 		s.hands = append(s.hands, w)
 	}
 	return s, nil
+}
+
+// startTemporal starts the Temporal server that the options ask for.
+func (s *stage) startTemporal(ctx context.Context, command rig.Command) (*rig.Temporal, error) {
+	switch {
+	case s.command != "":
+		return rig.TemporalBy(ctx, s.command, s.address)
+	case s.address != "":
+		return rig.TemporalAt(s.address), nil
+	case s.persistenceFaults > 0:
+		return s.startShaky(ctx)
+	}
+	return command.Temporal(ctx, s.temporalDir())
 }
 
 func (s *stage) close() {
@@ -109,43 +125,8 @@ func (s *stage) parts() []part {
 	if s.sessions != nil {
 		all = append(all, part{"session server", &s.sessions.Server})
 	}
-	if s.temporal != nil {
+	if s.temporal != nil && s.temporal.Ours() {
 		all = append(all, part{"temporal", &s.temporal.Server})
 	}
 	return all
-}
-
-// killAround kills a part at random, now and then all of them at once, and
-// brings them back a moment later. It ends with all of them up.
-func (s *stage) killAround(ctx context.Context) error {
-	random := s.stream(partKills)
-	for {
-		calm := time.Duration(random.Int64N(int64(2 * s.calm)))
-		victims := s.parts()
-		if roll := random.IntN(10); roll > 0 {
-			i := min(random.IntN(2*len(s.hands)), len(victims)-1)
-			victims = victims[i : i+1]
-		}
-		down := time.Duration(random.IntN(1500)) * time.Millisecond
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(calm):
-		}
-		for _, v := range victims {
-			v.server.Kill()
-			s.kills[v.name]++
-		}
-		if len(victims) > 1 {
-			s.kills["everything at once"]++
-		}
-		<-time.After(down)
-		var failed error
-		for _, v := range slices.Backward(victims) { // the servers first
-			failed = errors.Join(failed, v.server.Restart(context.WithoutCancel(ctx)))
-		}
-		if failed != nil {
-			return failed
-		}
-	}
 }

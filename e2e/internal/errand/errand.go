@@ -56,8 +56,15 @@ func run(ctx context.Context, start func(context.Context) (*process.Process, err
 	return Server{process: p, start: start}, err
 }
 
-// Kill ends the server as a crash would.
-func (s *Server) Kill() { s.process.Kill() }
+// Ours says that this program has started the server and may kill it.
+func (s *Server) Ours() bool { return s.start != nil }
+
+// Kill ends the server as a crash would, if it has ever started.
+func (s *Server) Kill() {
+	if s.process != nil {
+		s.process.Kill()
+	}
+}
 
 // Restart starts a server that has ended again, where it was, and returns once
 // it serves.

@@ -3,11 +3,14 @@ package errand
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"os/exec"
 	"regexp"
 	"time"
 
 	"go.temporal.io/api/operatorservice/v1"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
@@ -17,8 +20,7 @@ import (
 	"github.com/errand-dev/errand/workflows"
 )
 
-// Temporal is `errand dev`, of which a rehearsal uses the Temporal server. Its
-// own worker works in the namespace "default" alone.
+// Temporal is a Temporal server of a rehearsal.
 type Temporal struct {
 	Server
 	Address string // host:port
@@ -26,19 +28,60 @@ type Temporal struct {
 
 var devReady = regexp.MustCompile(`"temporal": *"([^"]+)"(?s:.*)\n}`)
 
-// Temporal starts a Temporal server with its data in dir.
+// Temporal starts `errand dev` with its data in dir, of which a rehearsal uses
+// the Temporal server. Its own worker works in the namespace "default" alone.
 func (c Command) Temporal(ctx context.Context, dir string) (*Temporal, error) {
+	return NewTemporal(ctx, func(ctx context.Context, _ string) (*process.Process, string, error) {
+		// With port 0 it takes the port that it had before, if it had one.
+		p, said, err := c.launch(ctx, dir, devReady, "dev", "--port", "0", "--ui-port", "0", "-o", "json")
+		if err != nil {
+			return nil, "", err
+		}
+		return p, said[1], nil
+	})
+}
+
+// NewTemporal starts a Temporal server, which start does: it gets the address
+// that the server had before, empty at first, and returns the one that it has.
+func NewTemporal(ctx context.Context, start func(ctx context.Context, before string) (*process.Process, string, error)) (*Temporal, error) {
 	t := &Temporal{}
 	var err error
 	t.Server, err = run(ctx, func(ctx context.Context) (*process.Process, error) {
-		// With port 0 it takes the port that it had before, if it had one.
-		p, said, err := c.launch(ctx, dir, devReady, "dev", "--port", "0", "--ui-port", "0", "-o", "json")
+		ctx, cancel := context.WithTimeout(ctx, startPatience)
+		defer cancel()
+		p, address, err := start(ctx, t.Address)
 		if err == nil {
-			t.Address = said[1]
+			t.Address = address
 		}
 		return p, err
 	})
 	return t, err
+}
+
+// TemporalAt is a Temporal server that is there already. It is not ours to kill.
+func TemporalAt(address string) *Temporal { return &Temporal{Address: address} }
+
+// TemporalBy starts a Temporal server by a command of the shell, which is to
+// serve at the address until it is killed.
+func TemporalBy(ctx context.Context, command, address string) (*Temporal, error) {
+	return NewTemporal(ctx, func(ctx context.Context, _ string) (*process.Process, string, error) {
+		p, err := process.Start(exec.Command("sh", "-c", "exec "+command))
+		if err != nil {
+			return nil, "", err
+		}
+		err = eventually(ctx, func() error {
+			c, err := TemporalAt(address).Dial(ctx, client.DefaultNamespace)
+			if err == nil {
+				c.Close()
+			}
+			return err
+		})
+		if err != nil {
+			p.Kill()
+			return nil, "", fmt.Errorf("%s does not serve at %s: %w: %s", command, address, err, p.Output())
+		}
+		return p, address, nil
+	})
 }
 
 // Dial connects to a namespace of the server.
@@ -59,8 +102,14 @@ func (t *Temporal) Namespace(ctx context.Context, name string) (_ client.Client,
 		return nil, err
 	}
 	defer c.Close()
-	_, err = c.WorkflowService().RegisterNamespace(ctx, &workflowservice.RegisterNamespaceRequest{
-		Namespace: name, WorkflowExecutionRetentionPeriod: durationpb.New(24 * time.Hour),
+	err = eventually(ctx, func() error {
+		_, err := c.WorkflowService().RegisterNamespace(ctx, &workflowservice.RegisterNamespaceRequest{
+			Namespace: name, WorkflowExecutionRetentionPeriod: durationpb.New(24 * time.Hour),
+		})
+		if _, there := errors.AsType[*serviceerror.NamespaceAlreadyExists](err); there {
+			return nil // a former try made it
+		}
+		return err
 	})
 	if err != nil {
 		return nil, err
