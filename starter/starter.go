@@ -23,8 +23,6 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"github.com/errand-dev/errand/workflows"
 )
@@ -235,7 +233,7 @@ func (c *Client) explainMessage(ctx context.Context, err error) error {
 	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		return &RefusedError{Reason: app.Message()}
 	}
-	if state, ok := status.FromError(err); ok && state.Code() == codes.FailedPrecondition && strings.Contains(state.Message(), "no poller") {
+	if refused, ok := errors.AsType[*serviceerror.FailedPrecondition](err); ok && strings.Contains(refused.Error(), "no poller") {
 		return &NoWorkerError{Queue: workflows.TaskQueue}
 	}
 	if isDeadline(err) {

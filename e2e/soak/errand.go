@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/errand-dev/errand/activities"
 	"github.com/errand-dev/errand/internal/books"
 	"github.com/errand-dev/errand/provider"
 	"github.com/errand-dev/errand/starter"
@@ -156,29 +155,21 @@ func patiently(ctx context.Context, try func() error) error {
 	}
 }
 
-// reap lets the reaper work until there is nothing left for it, and returns
-// what it has deleted.
-func (s *stage) reap(ctx context.Context) ([]string, error) {
-	reaped := []string{}
+// reap lets the reaper work until there is nothing left for it.
+func (s *stage) reap(ctx context.Context) error {
 	for {
-		var report activities.ReapReport
+		var report workflows.ReapReport
 		err := patiently(ctx, func() (err error) {
 			report, err = s.client.Reap(ctx, workflows.ReaperInput{Connection: connection, Grace: time.Second, Recheck: time.Second})
 			return err
 		})
-		if err != nil {
-			return nil, fmt.Errorf("reap: %w", err)
-		}
-		for _, session := range report.Sessions {
-			if session.Verdict == activities.VerdictDeleted {
-				reaped = append(reaped, session.ID)
-			}
-		}
-		if report.Listed == 0 {
-			return reaped, nil
-		}
-		if settled := report.Orphans == 0 && report.Young == 0; settled {
-			return nil, fmt.Errorf("the reaper leaves %d sessions of which nobody knows whose they are", report.Listed)
+		switch {
+		case err != nil:
+			return fmt.Errorf("reap: %w", err)
+		case report.Listed == 0:
+			return nil
+		case report.Orphans == 0 && report.Young == 0:
+			return fmt.Errorf("the reaper leaves %d sessions of which nobody knows whose they are", report.Listed)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -71,12 +72,11 @@ func soak(ctx context.Context, o options) (ok bool, err error) {
 	var violations []books.Violation
 	tasks, err := s.play(ctx)
 	fmt.Printf("all have ended after %s\n", time.Since(began).Round(time.Second))
-	var reaped []string
 	if err == nil {
-		reaped, err = s.reap(ctx)
+		err = errors.Join(s.keep(tasks), s.reap(ctx))
 	}
 	if err == nil {
-		violations, err = s.check(ctx, tasks, reaped)
+		violations, err = s.check(ctx, tasks)
 	}
 	if err != nil {
 		return false, fmt.Errorf("%w (what there is stays in %s)", err, dir)
@@ -139,18 +139,35 @@ func (s *stage) play(ctx context.Context) ([]starter.AgentTask, error) {
 	return accounts, errors.Join(failed, <-killing)
 }
 
-// check writes down what is known and compares it with the truth.
-func (s *stage) check(ctx context.Context, tasks []starter.AgentTask, reaped []string) ([]books.Violation, error) {
+// keep writes the accounts beside the truth, for who looks into a broken promise.
+func (s *stage) keep(tasks []starter.AgentTask) error {
+	f, err := os.Create(filepath.Join(s.dir, "tasks.jsonl"))
+	if err != nil {
+		return err
+	}
+	e := json.NewEncoder(f)
+	for _, t := range tasks {
+		err = errors.Join(err, e.Encode(t))
+	}
+	return errors.Join(err, f.Close())
+}
+
+// check compares what the tasks say with the truth. Reapers are killed too,
+// between a delete and the report of it, so what they say is not all they did:
+// nobody else deletes sessions here.
+func (s *stage) check(ctx context.Context, tasks []starter.AgentTask) ([]books.Violation, error) {
 	log, err := truth.Read(s.truth)
 	if err != nil {
 		return nil, err
 	}
-	run := books.Run{Log: log, Tasks: tasks, Scripts: map[string]books.Script{}, Reaped: reaped, Faults: s.required()}
+	run := books.Run{Log: log, Tasks: tasks, Scripts: map[string]books.Script{}, Faults: s.required()}
 	for i := range s.tasks {
 		e := newErrand(s.options, i)
 		run.Scripts[e.input.TaskID] = e.script()
 	}
 	counts, violations := run.Check()
+	counts.Sessions[books.Reaped] = counts.Sessions[books.ByOthers]
+	delete(counts.Sessions, books.ByOthers)
 	fmt.Print(counts)
 	if s.kills.total() == 0 {
 		violations = append(violations, books.Violation{Promise: books.SomethingToSee, Text: "nothing was killed"})
