@@ -29,7 +29,7 @@ type state struct {
 var states = []state{
 	{name: "creating the session", request: wire.Create},
 	{name: "sending the prompt", request: wire.Send},
-	{name: "at work", reach: func(t task) { t.until(works) }},
+	{name: "at work", reach: func(t task) { t.untilAtWork() }},
 	{name: "asking", reach: func(t task) { t.until(asks) }},
 	{name: "paused", reach: paused},
 	{name: "sending the answer", reach: answering, request: wire.Send, nth: 2},
@@ -37,7 +37,7 @@ var states = []state{
 }
 
 func paused(t task) {
-	t.until(works)
+	t.untilAtWork()
 	t.must(t.starter.Pause)
 }
 

@@ -33,7 +33,7 @@ func TestAZombieHealsWithoutHarm(t *testing.T) {
 			c.config.Temporal = link.Address
 			zombie := c.hire()
 			task := c.begin("task", lingering.input())
-			task.until(works)
+			task.untilAtWork()
 
 			part(link)
 			c.config.Temporal = direct
@@ -134,7 +134,7 @@ func TestAVendorMayBeAway(t *testing.T) {
 			c.config.Vendor = "http://" + link.Address
 			c.man()
 			task := c.begin("task", lingering.input())
-			task.until(works)
+			task.untilAtWork()
 
 			part(link)
 			<-time.After(away)

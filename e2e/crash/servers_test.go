@@ -38,7 +38,7 @@ func TestServersMayDieAtAnyMoment(t *testing.T) {
 			middle.until(asks)
 			c.reach(deleting)
 			first := c.begin("working", thinking.input())
-			first.until(works)
+			first.untilAtWork()
 			require.Equal(t, workflows.PhaseWorking, first.now().Phase)
 
 			if victim.temporal {

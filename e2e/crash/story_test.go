@@ -33,7 +33,7 @@ var (
 func answers(t task) { t.answer(size) }
 
 func pauses(t task) {
-	t.until(works)
+	t.untilAtWork()
 	status := t.must(t.starter.Pause)
 	require.Equal(t, workflows.StatusPaused, status)
 	status = t.must(t.starter.Resume)
@@ -54,7 +54,7 @@ func (t task) must(command func(context.Context, string) (workflows.Status, erro
 }
 
 func cancels(t task) {
-	t.until(works)
+	t.untilAtWork()
 	require.NoError(t, t.starter.Cancel(t.ctx, t.id))
 }
 

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
 
+	"github.com/errand-dev/errand/sessionserver/truth"
 	"github.com/errand-dev/errand/starter"
 	"github.com/errand-dev/errand/workflows"
 )
@@ -91,8 +93,16 @@ func (t task) until(state func(starter.AgentTask) bool) {
 	}, patience, 100*time.Millisecond, "task %s", t.id)
 }
 
-func asks(now starter.AgentTask) bool  { return now.Question != nil }
-func works(now starter.AgentTask) bool { return now.Phase == workflows.PhaseWorking }
+func asks(now starter.AgentTask) bool { return now.Question != nil }
+
+// untilAtWork waits until the agent has its goal and the task knows.
+func (t task) untilAtWork() {
+	t.Helper()
+	t.until(func(now starter.AgentTask) bool {
+		has := func(f truth.Fact) bool { return f.Text == now.Prompt }
+		return now.Phase == workflows.PhaseWorking && slices.ContainsFunc(t.log().Of(truth.Message), has)
+	})
+}
 
 // answer answers the open question, and again if it was not told the outcome.
 func (t task) answer(text string) {

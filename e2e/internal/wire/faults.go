@@ -14,13 +14,21 @@ func Nth(n int, f Fault) Fault {
 	}
 }
 
-// Telling lets requests pass until the vendor's answer would have those words
-// in it. To find out it asks the vendor once more, so it is for requests that
-// only read.
+// Telling lets requests pass until the vendor's answer has those words in it.
+// To find out it asks, and f may ask once more, so it is for requests that only
+// read.
 func Telling(words string, f Fault) Fault {
 	return func(x *Exchange) bool {
 		answer, err := x.Forward()
-		return err == nil && bytes.Contains(answer.Body, []byte(words)) && f(x)
+		switch {
+		case err != nil:
+			x.Tear()
+			return false
+		case !bytes.Contains(answer.Body, []byte(words)):
+			x.Reply(answer) // this one: the next may tell already
+			return false
+		}
+		return f(x)
 	}
 }
 
