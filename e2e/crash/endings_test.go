@@ -151,6 +151,9 @@ func (c *cell) beginWithTimeout(in workflows.AgentTaskInput) task {
 func TestATaskIsResetInEveryState(t *testing.T) {
 	t.Parallel()
 	for _, s := range states {
+		if s.request == wire.Create {
+			continue // the first workflow task is under way, there is nothing to go back to
+		}
 		for name, to := range map[string]func([]int64) int64{
 			"to its beginning": func(points []int64) int64 { return points[0] },
 			"to its last step": func(points []int64) int64 { return points[len(points)-1] },
@@ -162,9 +165,7 @@ func TestATaskIsResetInEveryState(t *testing.T) {
 				task, release := s.stand(c, c.beginTask)
 				id := workflows.AgentTaskWorkflowID(task.id)
 				points := c.resetPoints(id)
-				if len(points) == 0 {
-					t.Skip("the first workflow task is under way, there is nothing to go back to")
-				}
+				require.NotEmpty(t, points)
 				_, err := c.client.ResetWorkflowExecution(c.ctx, &workflowservice.ResetWorkflowExecutionRequest{
 					Namespace:                 c.config.Namespace,
 					WorkflowExecution:         &commonpb.WorkflowExecution{WorkflowId: id},
