@@ -177,6 +177,8 @@ func (c *Client) update(ctx context.Context, taskID string, m message, out any) 
 // explainEnded tells a task that has ended from one that never was: to an
 // update of either, Temporal answers that it was not found.
 func (c *Client) explainEnded(ctx context.Context, taskID string, err error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), queryTimeout) // the update may have used up all its time
+	defer cancel()
 	task, lookup := c.AgentTask(ctx, taskID)
 	if lookup != nil || !task.Status.Closed() {
 		return err
