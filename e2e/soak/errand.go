@@ -23,14 +23,14 @@ type errand struct {
 	result  string // JSON, if it completes
 	failure string // type of its error, if it does not
 	cancel  time.Duration
-	random  *rand.Rand
+	sticks  bool // its workflow may have been stuck: older code has seen it
 }
 
 // newErrand is the i-th task of a run.
 func newErrand(o options, i int) errand {
 	random := o.stream(firstTask + uint64(i))
 	id := fmt.Sprintf("t-%d", i)
-	e := errand{status: workflows.StatusCompleted, random: random}
+	e := errand{status: workflows.StatusCompleted}
 	questions := random.IntN(3)
 	var steps []string
 	for q := range questions {
@@ -87,23 +87,46 @@ func (e errand) script() books.Script {
 // way is tried again.
 func (s *stage) run(ctx context.Context, e errand) (starter.AgentTask, error) {
 	id := e.input.TaskID
-	if err := patiently(ctx, func() error {
-		_, err := s.client.StartAgentTask(ctx, e.input)
-		return err
-	}); err != nil {
-		return starter.AgentTask{}, fmt.Errorf("start %s: %w", id, err)
-	}
 	if e.cancel > 0 {
-		go func() {
-			select {
-			case <-time.After(e.cancel):
-				_ = patiently(ctx, func() error { return s.client.Cancel(ctx, id) })
-			case <-ctx.Done():
-			}
-		}()
+		ctx, ended := context.WithCancel(ctx)
+		defer ended()
+		go s.cancel(ctx, e)
 	}
-	var task starter.AgentTask
-	err := patiently(ctx, func() (err error) {
+	for {
+		err := patiently(ctx, func() error {
+			_, err := s.client.StartAgentTask(ctx, e.input)
+			return err
+		})
+		if err != nil {
+			return starter.AgentTask{}, fmt.Errorf("start %s: %w", id, err)
+		}
+		task, err := s.follow(ctx, id)
+		if !s.unknown(err) {
+			return task, err
+		}
+	}
+}
+
+// cancel cancels a task after a while, and again where that may get lost.
+func (s *stage) cancel(ctx context.Context, e errand) {
+	for again := true; again; again = s.powerCuts {
+		select {
+		case <-time.After(e.cancel):
+			_ = patiently(ctx, func() error { return s.client.Cancel(ctx, e.input.TaskID) })
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// follow answers a task's questions until it has ended.
+func (s *stage) follow(ctx context.Context, id string) (task starter.AgentTask, err error) {
+	err = patiently(ctx, func() error {
+		ctx, cancel := ctx, context.CancelFunc(func() {})
+		if s.powerCuts {
+			ctx, cancel = context.WithTimeout(ctx, glance)
+		}
+		defer cancel()
 		task, err = s.client.Follow(ctx, id, func(now starter.AgentTask) error { return s.answer(ctx, now) })
 		return err
 	})
@@ -144,7 +167,7 @@ func patiently(ctx context.Context, try func() error) error {
 		err := try()
 		_, refused := errors.AsType[*starter.RefusedError](err)
 		_, invalid := errors.AsType[*starter.InvalidInputError](err)
-		if err == nil || refused || invalid || ctx.Err() != nil {
+		if err == nil || refused || invalid || errors.Is(err, starter.ErrUnknownTask) || ctx.Err() != nil {
 			return err
 		}
 		select {

@@ -15,43 +15,46 @@ import (
 // history, which would leave it standing until other code comes.
 const noneStuck books.Promise = "I14"
 
-// checkHistories looks for workflow tasks that failed by the fault of workflow
-// code. Others fail, too: a lost worker's, or one to which news came meanwhile.
-func (s *stage) checkHistories(ctx context.Context, taskID string) ([]books.Violation, error) {
+// checkHistories looks for tasks with such a workflow.
+func (s *stage) checkHistories(ctx context.Context) ([]books.Violation, error) {
 	var violations []books.Violation
-	for runID, more := "", true; more; {
-		first, failed, err := s.failures(ctx, taskID, runID)
+	for _, e := range s.errands {
+		failed, err := s.stuck(ctx, e.input.TaskID)
 		if err != nil {
-			return nil, fmt.Errorf("history of %s: %w", taskID, err)
+			return nil, err
+		}
+		if e.sticks {
+			continue
 		}
 		for _, event := range failed {
 			a := event.GetWorkflowTaskFailedEventAttributes()
 			violations = append(violations, books.Violation{Promise: noneStuck, Text: fmt.Sprintf(
-				"task %s, event %d: %s: %s", taskID, event.GetEventId(), a.GetCause(), a.GetFailure().GetMessage())})
+				"task %s, event %d: %s: %s", e.input.TaskID, event.GetEventId(), a.GetCause(), a.GetFailure().GetMessage())})
 		}
-		runID = first.GetWorkflowExecutionStartedEventAttributes().GetContinuedExecutionRunId()
-		more = runID != ""
 	}
 	return violations, nil
 }
 
-// failures are the first event of a run, the latest one if it is not named, and
-// those of workflow tasks that failed by the fault of workflow code.
-func (s *stage) failures(ctx context.Context, taskID, runID string) (first *historypb.HistoryEvent, failed []*historypb.HistoryEvent, err error) {
-	events := s.sdk.GetWorkflowHistory(ctx, workflows.AgentTaskWorkflowID(taskID), runID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
-	for events.HasNext() {
-		event, err := events.Next()
-		if err != nil {
-			return nil, nil, err
-		}
-		if first == nil {
-			first = event
-		}
-		switch event.GetWorkflowTaskFailedEventAttributes().GetCause() {
-		case enumspb.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR,
-			enumspb.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE:
-			failed = append(failed, event)
+// stuck are the events of all runs of a task that tell of workflow code at odds
+// with history. Workflow tasks fail for other reasons, too: their worker was
+// lost, or news came meanwhile.
+func (s *stage) stuck(ctx context.Context, taskID string) (failed []*historypb.HistoryEvent, err error) {
+	for runID, more := "", true; more; more = runID != "" {
+		events := s.sdk.GetWorkflowHistory(ctx, workflows.AgentTaskWorkflowID(taskID), runID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		for events.HasNext() {
+			event, err := events.Next()
+			if err != nil {
+				return nil, fmt.Errorf("history of %s: %w", taskID, err)
+			}
+			if event.GetEventId() == 1 {
+				runID = event.GetWorkflowExecutionStartedEventAttributes().GetContinuedExecutionRunId()
+			}
+			switch event.GetWorkflowTaskFailedEventAttributes().GetCause() {
+			case enumspb.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR,
+				enumspb.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE:
+				failed = append(failed, event)
+			}
 		}
 	}
-	return first, failed, nil
+	return failed, nil
 }

@@ -34,8 +34,12 @@ func main() {
 	flag.DurationVar(&o.most, "most", 15*time.Minute, "`time` after which the run is given up")
 	flag.StringVar(&o.dir, "dir", "", "`folder` for what the run leaves (default: a temporary one, removed after a good run)")
 	flag.StringVar(&o.address, "address", "", "`HOST:PORT` of a Temporal server that is there already (default: one of its own)")
-	flag.StringVar(&o.command, "temporal", "", "`command` that runs the Temporal server at -address, to be killed and run again (default: it is left alone)")
+	flag.StringVar(&o.by, "temporal", "", "`command` that runs the Temporal server at -address, to be killed and run again (default: it is left alone)")
 	flag.Float64Var(&o.persistenceFaults, "persistence-faults", 0, "`probability` that a call of the Temporal server to its database fails")
+	flag.StringVar(&o.crash, "crash", "", "`command` that crashes what that server stands on, and brings it back")
+	flag.BoolVar(&o.powerCuts, "power-cuts", false, "have power cuts, too, which lose the end of the embedded server's log")
+	flag.BoolVar(&o.fullDisk, "full-disk", false, "have a full disk, too; root's to do, it mounts a small one")
+	flag.StringVar(&o.from, "from", "", "git `revision` whose workers begin the tasks, for an upgrade and a roll-back instead of faults and kills")
 	flag.Parse()
 	if o.seed == 0 {
 		o.seed = rand.Uint64N(1 << 32)

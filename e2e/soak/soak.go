@@ -23,19 +23,23 @@ type options struct {
 	calm, most             time.Duration
 	dir                    string
 
-	address, command  string  // of a Temporal server that is not ours
+	address, by       string  // a Temporal server that is not ours, and its command
+	crash             string  // command that crashes what that server stands on
 	persistenceFaults float64 // of calls of the Temporal server to its database
+	powerCuts         bool    // on the machine of the Temporal server and the workers
+	fullDisk          bool    // there
+	from              string  // revision of the workers that begin
 }
 
 // validate says what cannot be.
 func (o options) validate() error {
-	switch {
+	switch own := o.persistenceFaults > 0 || o.powerCuts || o.fullDisk; {
 	case o.persistenceFaults < 0 || o.persistenceFaults >= 1:
 		return errors.New("-persistence-faults is a probability below 1")
-	case o.command != "" && o.address == "":
+	case o.by != "" && o.address == "":
 		return errors.New("-temporal needs an -address")
-	case o.address != "" && o.persistenceFaults > 0:
-		return errors.New("-persistence-faults are of the soak's own Temporal server, not of that at -address")
+	case o.address != "" && own:
+		return errors.New("-persistence-faults, -power-cuts and -full-disk are for the soak's own Temporal server, not for that at -address")
 	}
 	return nil
 }
@@ -70,7 +74,11 @@ func soak(ctx context.Context, o options) (ok bool, err error) {
 	defer s.close()
 
 	var violations []books.Violation
-	tasks, err := s.play(ctx)
+	play := s.play
+	if o.from != "" {
+		play = s.upgrade
+	}
+	tasks, err := play(ctx)
 	fmt.Printf("all have ended after %s\n", time.Since(began).Round(time.Second))
 	if err == nil {
 		err = errors.Join(s.keep(tasks), s.reap(ctx))
@@ -112,9 +120,23 @@ func folder(o options) (string, error) {
 // play starts the tasks, with so many open at once, kills meanwhile, and
 // returns their accounts when all have ended.
 func (s *stage) play(ctx context.Context) ([]starter.AgentTask, error) {
+	if err := s.hire(ctx, s.command, settleTime); err != nil {
+		return nil, err
+	}
+	for i := range s.tasks {
+		s.errands = append(s.errands, newErrand(s.options, i))
+	}
+	ctx, giveUp := context.WithCancel(ctx)
+	defer giveUp()
 	killCtx, calm := context.WithCancel(ctx)
 	killing := make(chan error, 1)
-	go func() { killing <- s.troubled(killCtx) }()
+	go func() {
+		err := s.troubled(killCtx)
+		if err != nil {
+			giveUp() // something is down and stays so
+		}
+		killing <- err
+	}()
 
 	accounts := make([]starter.AgentTask, s.tasks)
 	errs := make(chan error, s.tasks)
@@ -124,7 +146,7 @@ func (s *stage) play(ctx context.Context) ([]starter.AgentTask, error) {
 		go func() {
 			defer func() { <-slots }()
 			var err error
-			accounts[i], err = s.run(ctx, newErrand(s.options, i))
+			accounts[i], err = s.run(ctx, s.errands[i])
 			errs <- err
 		}()
 		if (i+1)%max(1, s.tasks/10) == 0 {
@@ -136,7 +158,10 @@ func (s *stage) play(ctx context.Context) ([]starter.AgentTask, error) {
 		failed = errors.Join(failed, <-errs)
 	}
 	calm()
-	return accounts, errors.Join(failed, <-killing)
+	if failed = errors.Join(failed, <-killing); failed == nil && s.powerCuts {
+		return s.again(ctx)
+	}
+	return accounts, failed
 }
 
 // keep writes the accounts beside the truth, for who looks into a broken promise.
@@ -161,29 +186,30 @@ func (s *stage) check(ctx context.Context, tasks []starter.AgentTask) ([]books.V
 		return nil, err
 	}
 	run := books.Run{Log: log, Tasks: tasks, Scripts: map[string]books.Script{}, Faults: s.required()}
-	for i := range s.tasks {
-		e := newErrand(s.options, i)
+	for _, e := range s.errands {
 		run.Scripts[e.input.TaskID] = e.script()
 	}
 	counts, violations := run.Check()
 	counts.Sessions[books.Reaped] = counts.Sessions[books.ByOthers]
 	delete(counts.Sessions, books.ByOthers)
 	fmt.Print(counts)
-	if s.kills.total() == 0 {
+	if s.kills.total() == 0 && s.from == "" {
 		violations = append(violations, books.Violation{Promise: books.SomethingToSee, Text: "nothing was killed"})
 	}
-	for _, t := range tasks {
-		stuck, err := s.checkHistories(ctx, t.ID)
-		if err != nil {
-			return nil, err
-		}
-		violations = append(violations, stuck...)
+	stuck, err := s.checkHistories(ctx)
+	if err != nil {
+		return nil, err
 	}
+	violations = append(violations, stuck...)
 	calm, err := s.checkShaky()
 	if err != nil {
 		return nil, err
 	}
 	violations = append(violations, calm...)
+	violations = append(violations, s.checkDisk()...)
+	if s.powerCuts {
+		violations = s.forgive(run, violations)
+	}
 	slices.SortFunc(violations, func(x, y books.Violation) int { return len(x.Promise) - len(y.Promise) })
 	return violations, nil
 }

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
+	"os/exec"
 	"slices"
 	"time"
 )
@@ -12,15 +14,16 @@ import (
 type trouble struct {
 	strike func() error
 	mend   func(context.Context) error
+	lasts  time.Duration // at least
 }
 
 // troubled has one trouble after the other, with some calm between them. It
 // ends with all mended.
 func (s *stage) troubled(ctx context.Context) error {
 	random := s.stream(partKills)
-	for {
+	for n := 0; ; n++ {
 		calm := time.Duration(random.Int64N(int64(2 * s.calm)))
-		trouble := s.next(random)
+		trouble := s.next(n, random)
 		down := time.Duration(random.IntN(1500)) * time.Millisecond
 		select {
 		case <-ctx.Done():
@@ -30,22 +33,26 @@ func (s *stage) troubled(ctx context.Context) error {
 		if err := trouble.strike(); err != nil {
 			return err
 		}
-		<-time.After(down)
+		<-time.After(trouble.lasts + down)
 		if err := trouble.mend(context.WithoutCancel(ctx)); err != nil {
 			return err
 		}
 	}
 }
 
-// next is the next trouble: a part is killed, or now and then all of them.
-func (s *stage) next(random *rand.Rand) trouble {
+// next is the next trouble, the n-th: a part is killed, now and then all of
+// them. Every other one is what else the options ask for.
+func (s *stage) next(n int, random *rand.Rand) trouble {
 	victims := s.parts()
-	if random.IntN(10) == 0 {
-		kill := s.kill(victims)
-		return trouble{func() error {
-			s.kills["everything at once"]++
-			return kill.strike()
-		}, kill.mend}
+	switch roll := random.IntN(10); {
+	case n%2 == 0 && s.powerCuts:
+		return s.powerCut(random)
+	case n%2 == 0 && s.fullDisk:
+		return s.fillDisk()
+	case n%2 == 0 && s.crash != "":
+		return s.crashElsewhere()
+	case roll == 0:
+		return s.kill(victims)
 	}
 	i := min(random.IntN(2*len(s.hands)), len(victims)-1)
 	return s.kill(victims[i : i+1])
@@ -59,6 +66,9 @@ func (s *stage) kill(victims []part) trouble {
 				v.server.Kill()
 				s.kills[v.name]++
 			}
+			if len(victims) == len(s.parts()) {
+				s.kills["everything at once"]++
+			}
 			return nil
 		},
 		mend: func(ctx context.Context) (failed error) {
@@ -67,5 +77,20 @@ func (s *stage) kill(victims []part) trouble {
 			}
 			return failed
 		},
+	}
+}
+
+// crashElsewhere has a command crash what the soak does not know, such as the
+// Temporal server's database. It is up again when the command ends.
+func (s *stage) crashElsewhere() trouble {
+	return trouble{
+		strike: func() error {
+			s.kills["elsewhere"]++
+			if out, err := exec.Command("sh", "-c", s.crash).CombinedOutput(); err != nil {
+				return fmt.Errorf("%s: %w: %s", s.crash, err, out)
+			}
+			return nil
+		},
+		mend: func(context.Context) error { return nil },
 	}
 }

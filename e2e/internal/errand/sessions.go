@@ -19,7 +19,7 @@ var sessionsReady = regexp.MustCompile(`serving sessions at http://(\S+)`)
 func (c Command) Sessions(ctx context.Context, dir string, flags ...string) (*Sessions, error) {
 	s := &Sessions{Address: "127.0.0.1:0"}
 	var err error
-	s.Server, err = run(ctx, func(ctx context.Context) (*process.Process, error) {
+	s.Server, err = serve(ctx, func(ctx context.Context) (*process.Process, error) {
 		p, said, err := c.launch(ctx, dir, sessionsReady, append([]string{"sessions", "serve", "--listen", s.Address}, flags...)...)
 		if err == nil {
 			s.Address = said[1]

@@ -46,7 +46,7 @@ func (c Command) Temporal(ctx context.Context, dir string) (*Temporal, error) {
 func NewTemporal(ctx context.Context, start func(ctx context.Context, before string) (*process.Process, string, error)) (*Temporal, error) {
 	t := &Temporal{}
 	var err error
-	t.Server, err = run(ctx, func(ctx context.Context) (*process.Process, error) {
+	t.Server, err = serve(ctx, func(ctx context.Context) (*process.Process, error) {
 		ctx, cancel := context.WithTimeout(ctx, startPatience)
 		defer cancel()
 		p, address, err := start(ctx, t.Address)
@@ -69,8 +69,10 @@ func TemporalBy(ctx context.Context, command, address string) (*Temporal, error)
 		if err != nil {
 			return nil, "", err
 		}
-		err = eventually(ctx, func() error {
-			c, err := TemporalAt(address).Dial(ctx, client.DefaultNamespace)
+		life, end := p.Life(ctx)
+		defer end()
+		err = eventually(life, func() error {
+			c, err := TemporalAt(address).Dial(life, client.DefaultNamespace)
 			if err == nil {
 				c.Close()
 			}

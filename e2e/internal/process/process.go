@@ -37,6 +37,19 @@ func Start(cmd *exec.Cmd) (*Process, error) {
 // Exited is closed once the process has ended.
 func (p *Process) Exited() <-chan struct{} { return p.exited }
 
+// Life is a context that ends with the process.
+func (p *Process) Life(ctx context.Context) (context.Context, context.CancelFunc) {
+	life, end := context.WithCancel(ctx)
+	go func() {
+		defer end()
+		select {
+		case <-p.exited:
+		case <-life.Done():
+		}
+	}()
+	return life, end
+}
+
 // Kill ends the process as a crash would, with SIGKILL, and returns once it is
 // gone.
 func (p *Process) Kill() {
@@ -49,6 +62,17 @@ func (p *Process) Freeze() { _ = p.cmd.Process.Signal(syscall.SIGSTOP) } // an e
 
 // Thaw lets a frozen process go on.
 func (p *Process) Thaw() { _ = p.cmd.Process.Signal(syscall.SIGCONT) }
+
+// Stop asks the process to end, with SIGTERM, and returns once it has.
+func (p *Process) Stop(ctx context.Context) error {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM) // an error means that it has ended
+	select {
+	case <-p.exited:
+		return nil
+	case <-ctx.Done():
+		return errors.Join(fmt.Errorf("%s does not end: %s", p, p.Output()), ctx.Err())
+	}
+}
 
 // Killed reports whether a SIGKILL has ended the process.
 func (p *Process) Killed() bool {
