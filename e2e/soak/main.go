@@ -6,6 +6,14 @@
 //	go run ./e2e/soak -tasks 10000 -seed 7     # a release
 //	go run ./e2e/soak -seed 7                  # the same faults and tasks again
 //
+// More can fail than that:
+//
+//	go run ./e2e/soak -persistence-faults 0.05 # the Temporal server's calls to its database
+//	go run ./e2e/soak -power-cuts              # power, and with it the end of the database's log
+//	go run ./e2e/soak -full-disk               # there is no room for a while; as root
+//	go run ./e2e/soak -address 127.0.0.1:7233  # on a Temporal server that is there already
+//	go run ./e2e/soak -from REVISION           # an upgrade of the workers, and its roll-back
+//
 // It ends with status 1 when a promise was broken, or when no fault fired. What
 // it knows then stays in the folder that it names.
 package main
