@@ -30,9 +30,9 @@ func (h *home) dev() string {
 	h.t.Helper()
 	p := h.start("dev", "--port", "0", "--ui-port", "0")
 	p.says("Web UI")
-	address := regexp.MustCompile(`127\.0\.0\.1:\d+`).FindString(p.errs.String() + p.out.String())
-	require.NotEmpty(h.t, address)
-	return address
+	said := regexp.MustCompile(`Temporal +(127\.0\.0\.1:\d+)`).FindStringSubmatch(p.out.String())
+	require.NotEmpty(h.t, said, "%s", p.out)
+	return said[1]
 }
 
 func TestAFreshHistoryReplays(t *testing.T) {
