@@ -158,7 +158,10 @@ func (s *stage) play(ctx context.Context) ([]starter.AgentTask, error) {
 		failed = errors.Join(failed, <-errs)
 	}
 	calm()
-	if failed = errors.Join(failed, <-killing); failed == nil && s.powerCuts {
+	if err := <-killing; err != nil {
+		return nil, err // and so all else failed
+	}
+	if failed == nil && s.powerCuts {
 		return s.again(ctx)
 	}
 	return accounts, failed
