@@ -57,8 +57,10 @@ func (t *agentTask) awaitTurn(ctx workflow.Context) error {
 		return err
 	}
 	if !turn.IsReady() {
-		abandon() // taken up again from the same watermark
-		t.s.TurnLeft = max(time.Second, t.s.TurnLeft-workflow.Now(ctx).Sub(began))
+		abandon()             // taken up again from the same watermark
+		if t.s.TurnLeft > 0 { // else the turn has a deadline, see legacy.go
+			t.s.TurnLeft = max(time.Second, t.s.TurnLeft-workflow.Now(ctx).Sub(began))
+		}
 		if t.s.Outbox != nil {
 			t.s.Outbox.Before = activities.FateUnheard
 		}
