@@ -106,3 +106,23 @@ func TestAnAnswerThatAPauseHoldsBackSurvivesTheSecondRun(t *testing.T) {
 	late.requireRefused(t, "already answered by ada")
 	require.Equal(t, []string{"send M", "delete"}, second.calls)
 }
+
+func TestATurnOfOlderCodeKeepsItsDeadlineOverAPause(t *testing.T) {
+	s := newStory(t)
+	deadline := time.Now().Add(24 * time.Hour).UTC()
+	s.SetStartTime(deadline.Add(-24 * time.Hour))
+	s.turn(time.Hour, finished("5", `1`), nil)
+	s.turn(time.Minute, finished("5", `2`), nil)
+	s.at(time.Minute, func() { s.update(UpdatePause) })
+	s.at(time.Hour, func() { s.update(UpdateResume) })
+	in := task()
+	in.Carried = &taskState{
+		StartedAt: deadline.Add(-25 * time.Hour), Session: &Session{ID: "s-1"}, SessionsCreated: 1,
+		TurnOpen: true, TurnDeadline: deadline, Turns: 1, Listed: StatusRunning,
+	}
+	_, err := s.run(in)
+	require.NoError(t, err)
+	last := s.waits[len(s.waits)-1]
+	require.Zero(t, last.TurnTimeout, "the turn has a deadline instead")
+	require.WithinDuration(t, deadline.Add(59*time.Minute), last.Deadline, time.Second)
+}
