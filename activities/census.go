@@ -3,7 +3,6 @@ package activities
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -30,6 +29,7 @@ type census struct {
 
 	open   map[string]string // first run of an open workflow, by id; empty: not open
 	held   map[string]string // session of an open task, by workflow id
+	tasks  []string          // workflow ids of the open tasks; nil: not asked for yet
 	report ReapReport
 }
 
@@ -81,9 +81,6 @@ func (a *Activities) takeCensus(ctx context.Context, in ReapInput) (*census, err
 
 // unsureOf is the error of a census that Temporal does not answer.
 func unsureOf(what string, err error) error {
-	if _, ok := errors.AsType[*provider.Error](err); ok {
-		return err
-	}
 	return retryableError(ErrTypeUnavailable, fmt.Sprintf("temporal does not tell %s, so nothing is reaped: %s", what, err), 0)
 }
 
@@ -296,11 +293,14 @@ func (c *census) judgeElsewhere(ctx context.Context, e LedgerEntry) (ReapVerdict
 // judgeExclusive judges a session that is not on record, on a connection that
 // nobody else uses: it is an orphan if no open task says that it is its own.
 func (c *census) judgeExclusive(ctx context.Context, s provider.Session) (ReapVerdict, string, error) {
-	tasks, err := c.a.Temporal.OpenTasks(ctx, c.in.Connection)
-	if err != nil {
-		return "", "", unsureOf("which tasks are open", err)
+	if c.tasks == nil {
+		tasks, err := c.a.Temporal.OpenTasks(ctx, c.in.Connection)
+		if err != nil {
+			return "", "", unsureOf("which tasks are open", err)
+		}
+		c.tasks = append([]string{}, tasks...) // asked for, even where there is none
 	}
-	for _, id := range tasks {
+	for _, id := range c.tasks {
 		held, err := c.holds(ctx, id)
 		if err != nil {
 			return "", "", err

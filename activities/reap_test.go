@@ -67,6 +67,8 @@ type temporalSays struct {
 	gone  []string          // namespaces
 	err   error
 	mute  bool // tasks do not answer
+
+	listed *int // how often it was asked for the open tasks; may be nil
 }
 
 var here = Home{Cluster: "cluster", Namespace: "here"}
@@ -84,6 +86,9 @@ func (s temporalSays) OpenRun(_ context.Context, id string) (string, error) {
 }
 
 func (s temporalSays) OpenTasks(context.Context, string) ([]string, error) {
+	if s.listed != nil {
+		*s.listed++
+	}
 	var ids []string
 	for id := range s.tasks {
 		ids = append(ids, id)
@@ -377,6 +382,18 @@ func TestTheReaperFailsClosed(t *testing.T) {
 			require.ErrorContains(t, err, test.says)
 			require.Empty(t, vendor.deleted)
 		})
+	}
+}
+
+func TestTheOpenTasksAreListedOnceForAllSessions(t *testing.T) {
+	for _, tasks := range []map[string]string{nil, {"w": "b"}} {
+		listed := 0
+		a := activitiesOn(&account{sessions: []provider.Session{at("a", time.Hour), at("b", time.Hour), at("c", time.Hour)}})
+		a.Temporal = temporalSays{tasks: tasks, listed: &listed}
+		report, err := perform[ReapReport](t, environment(a), acts.FindOrphans, ReapInput{Connection: connection, Grace: grace, Exclusive: true})
+		require.NoError(t, err)
+		require.Equal(t, 3-len(tasks), report.Orphans)
+		require.Equal(t, 1, listed)
 	}
 }
 

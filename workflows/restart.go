@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"cmp"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -65,10 +66,7 @@ func (t *agentTask) forgetSession() {
 
 // restoreFrom is the session whose snapshot the next one begins with.
 func (t *agentTask) restoreFrom() string {
-	if t.s.LastSnapshot != "" {
-		return t.s.LastSnapshot
-	}
-	return t.in.RestoreSession
+	return cmp.Or(t.s.LastSnapshot, t.in.RestoreSession)
 }
 
 // mostKnown bounds how many exchanges are remembered: they travel with the

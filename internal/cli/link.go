@@ -173,8 +173,6 @@ func (l *link) startWorker(fatal func(error)) error {
 // scheduleReapers sees to it that what tasks leave behind is deleted, on every
 // connection that works here. It is no condition of anything else.
 func (l *link) scheduleReapers() {
-	ctx, cancel := context.WithTimeout(l.life, dialTimeout)
-	defer cancel()
 	usual, _ := l.config.DefaultName() // empty where there is none
 	for _, name := range l.config.Names() {
 		chosen, err := l.config.Choose(name)
@@ -182,7 +180,10 @@ func (l *link) scheduleReapers() {
 			continue
 		}
 		in := workflows.ReaperInput{Connection: name, Exclusive: chosen.Exclusive}
-		if err := l.tasks.ScheduleReaper(ctx, workflows.DefaultReapInterval, in); err != nil && l.life.Err() == nil {
+		ctx, cancel := context.WithTimeout(l.life, dialTimeout)
+		err = l.tasks.ScheduleReaper(ctx, workflows.DefaultReapInterval, in)
+		cancel()
+		if err != nil && l.life.Err() == nil {
 			l.logger.Warn("reaper not scheduled; sessions that tasks leave behind are deleted by errand sessions reap alone", "connection", name, "error", err)
 		}
 	}
