@@ -136,8 +136,8 @@ func (a *Activities) strike(ctx context.Context, in DeleteSessionInput) {
 	}
 }
 
-// AwaitTurnInput names the turn to wait for.
-type AwaitTurnInput struct {
+// TakeTurnInput names the turn to wait for.
+type TakeTurnInput struct {
 	TaskID       string             `json:"task_id"`
 	Connection   string             `json:"connection"`
 	SessionID    string             `json:"session_id"`
@@ -166,12 +166,12 @@ type Turn struct {
 	Cursor  provider.Watermark   `json:"cursor"`           // behind all that the turn said
 }
 
-// AwaitTurn sends the message that opens a turn, if it is not there yet, and
+// TakeTurn sends the message that opens a turn, if it is not there yet, and
 // waits until the agent has finished, asks or has failed. The message and its
 // watermark stand in history before; see deliver for what makes a second run
 // harmless. Waiting only reads: the heartbeat carries the cursor from which the
 // next run reads on.
-func (a *Activities) AwaitTurn(ctx context.Context, in AwaitTurnInput) (Turn, error) {
+func (a *Activities) TakeTurn(ctx context.Context, in TakeTurnInput) (Turn, error) {
 	p, err := a.Connections.Provider(in.Connection)
 	if err != nil {
 		return Turn{}, convertError(in.Connection, err)

@@ -172,7 +172,7 @@ func TestWhatASessionThatIsGoneMeansToEachActivity(t *testing.T) {
 	_, err = perform[SendMessageOutput](t, env, acts.SendMessage,
 		SendMessageInput{Connection: connection, SessionID: gone.SessionID, Text: "go"})
 	requireType(t, err, ErrTypeSessionGone, false)
-	_, err = perform[Turn](t, env, acts.AwaitTurn, awaitIn(gone.SessionID))
+	_, err = perform[Turn](t, env, acts.TakeTurn, awaitIn(gone.SessionID))
 	requireType(t, err, ErrTypeSessionGone, false)
 }
 
@@ -217,8 +217,8 @@ func TestNoActivityRunsOnAConnectionThatIsNotThere(t *testing.T) {
 			_, err := perform[DeleteSessionOutput](t, env, acts.DeleteSession, DeleteSessionInput{Connection: elsewhere})
 			return err
 		},
-		"AwaitTurn": func() error {
-			_, err := perform[Turn](t, env, acts.AwaitTurn, AwaitTurnInput{Connection: elsewhere})
+		"TakeTurn": func() error {
+			_, err := perform[Turn](t, env, acts.TakeTurn, TakeTurnInput{Connection: elsewhere})
 			return err
 		},
 	} {

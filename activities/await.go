@@ -42,10 +42,10 @@ type turnProgress struct {
 	Note         tryNote            `json:"note,omitzero"`    // about its send
 }
 
-// turnWatch is the state of one AwaitTurn.
+// turnWatch is the state of one TakeTurn.
 type turnWatch struct {
 	a  *Activities
-	in AwaitTurnInput
+	in TakeTurnInput
 
 	turnProgress
 	deadline    time.Time      // of the turn
@@ -62,7 +62,7 @@ type turnWatch struct {
 	beatEvery    time.Duration
 }
 
-func newTurnWatch(ctx context.Context, a *Activities, in AwaitTurnInput) *turnWatch {
+func newTurnWatch(ctx context.Context, a *Activities, in TakeTurnInput) *turnWatch {
 	w := &turnWatch{a: a, in: in, aliveAt: time.Now(), turnProgress: turnProgress{Cursor: in.After, LastProgress: time.Now()}}
 	if activity.HasHeartbeatDetails(ctx) {
 		var before turnProgress

@@ -149,7 +149,7 @@ func TestAWaitEndsInTime(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				in := AwaitTurnInput{StallTimeout: test.stall}
+				in := TakeTurnInput{StallTimeout: test.stall}
 				if test.within > 0 {
 					in.Deadline = time.Now().Add(test.within)
 				}
@@ -172,7 +172,7 @@ func TestAnUnsettledTurnIsReadAgainSoonAndThenLessSoon(t *testing.T) {
 		p := play(moment{at: minute, say: provider.EntryQuestion, text: "q"}, moment{at: 2 * minute, state: provider.StateWaiting})
 		p.poll = 10 * second
 		var kept transcripts
-		turn, _, err := (&host{transcripts: &kept}).await(t, p, AwaitTurnInput{})
+		turn, _, err := (&host{transcripts: &kept}).await(t, p, TakeTurnInput{})
 		require.NoError(t, err)
 		require.Equal(t, Turn{Outcome: provider.OutcomeQuestion, Text: "q", Cursor: "1"}, turn)
 		require.Equal(t, []string{"q"}, kept.texts("t-1"), "read often, kept once")
@@ -203,7 +203,7 @@ func TestAStreamThatLiesCostsTimeAndNotTheOutcome(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := play(moment{at: 5 * minute, say: provider.EntryDone, text: `"ok"`})
 				p.watch = watch
-				turn, took, err := new(host).await(t, p, AwaitTurnInput{})
+				turn, took, err := new(host).await(t, p, TakeTurnInput{})
 				require.NoError(t, err)
 				require.Equal(t, provider.OutcomeFinished, turn.Outcome)
 				requireAbout(t, 5*minute, took, 17*second)
@@ -225,7 +225,7 @@ func TestAStreamMakesReadsRareAndPrompt(t *testing.T) {
 			<-ctx.Done()
 			return ctx.Err()
 		}
-		_, took, err := new(host).await(t, p, AwaitTurnInput{})
+		_, took, err := new(host).await(t, p, TakeTurnInput{})
 		require.NoError(t, err)
 		require.Equal(t, 5*minute, took)
 		require.Less(t, len(p.readTimes()), 30)
@@ -246,7 +246,7 @@ func TestAFailingVendorIsNotAskedSooner(t *testing.T) {
 			}
 			return ctx.Err()
 		}
-		_, took, err := new(host).await(t, p, AwaitTurnInput{})
+		_, took, err := new(host).await(t, p, TakeTurnInput{})
 		require.NoError(t, err)
 		require.Equal(t, minute+20*second, took)
 		times := p.readTimes()
@@ -257,7 +257,7 @@ func TestAFailingVendorIsNotAskedSooner(t *testing.T) {
 func TestReadingBacksOffFromAVendorThatIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := play(moment{err: &provider.Error{Kind: provider.ErrorUnavailable, Op: "read messages", Message: "down"}})
-		_, _, err := new(host).await(t, p, AwaitTurnInput{})
+		_, _, err := new(host).await(t, p, TakeTurnInput{})
 		requireType(t, err, ErrTypeUnavailable, true)
 		require.Equal(t, []time.Duration{atOnce, 1 * second, 3 * second, 7 * second, 15 * second, 30 * second, 45 * second, 60 * second}, p.readTimes())
 	})
@@ -275,7 +275,7 @@ func TestHeartbeatsCarryTheCursorAndFollowReads(t *testing.T) {
 			moment{at: 200 * second, say: provider.EntryDone, text: `"ok"`},
 		)
 		h := &host{heartbeatTimeout: 30 * second}
-		_, _, err := h.await(t, p, AwaitTurnInput{})
+		_, _, err := h.await(t, p, TakeTurnInput{})
 		require.NoError(t, err)
 
 		var at []time.Duration
@@ -298,7 +298,7 @@ func TestAReadComesBeforeEveryHeartbeatHoweverSeldomThePoll(t *testing.T) {
 		p := play(moment{at: 3 * minute, say: provider.EntryDone, text: `"ok"`})
 		p.poll = time.Hour
 		h := &host{heartbeatTimeout: 30 * second}
-		_, _, err := h.await(t, p, AwaitTurnInput{})
+		_, _, err := h.await(t, p, TakeTurnInput{})
 		require.NoError(t, err)
 		require.Len(t, h.beats, 7)
 	})
@@ -307,7 +307,7 @@ func TestAReadComesBeforeEveryHeartbeatHoweverSeldomThePoll(t *testing.T) {
 func TestAWaitWithoutAHeartbeatTimeoutStillHearsOfACancellation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := new(host)
-		_, _, err := h.await(t, play(moment{at: 270 * second, say: provider.EntryDone, text: `"ok"`}), AwaitTurnInput{})
+		_, _, err := h.await(t, play(moment{at: 270 * second, say: provider.EntryDone, text: `"ok"`}), TakeTurnInput{})
 		require.NoError(t, err)
 		require.Len(t, h.beats, 4, "one a minute")
 	})
@@ -318,7 +318,7 @@ func TestAWaitGoesOnWhereTheAttemptBeforeStood(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := play(moment{say: provider.EntryThought}, moment{say: provider.EntryThought}, moment{at: minute, say: provider.EntryDone, text: `"ok"`})
 			h := &host{details: &turnProgress{Cursor: "2", LastProgress: time.Now()}}
-			turn, _, err := h.await(t, p, AwaitTurnInput{After: "1"})
+			turn, _, err := h.await(t, p, TakeTurnInput{After: "1"})
 			require.NoError(t, err)
 			require.Equal(t, provider.Watermark("3"), turn.Cursor)
 			require.Equal(t, provider.Watermark("2"), p.reads[0].after)
@@ -327,7 +327,7 @@ func TestAWaitGoesOnWhereTheAttemptBeforeStood(t *testing.T) {
 	t.Run("from its watermark where there was none", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := play(moment{say: provider.EntryThought}, moment{say: provider.EntryThought}, moment{at: minute, say: provider.EntryDone, text: `"ok"`})
-			_, _, err := new(host).await(t, p, AwaitTurnInput{After: "1"})
+			_, _, err := new(host).await(t, p, TakeTurnInput{After: "1"})
 			require.NoError(t, err)
 			require.Equal(t, provider.Watermark("1"), p.reads[0].after)
 		})
@@ -335,7 +335,7 @@ func TestAWaitGoesOnWhereTheAttemptBeforeStood(t *testing.T) {
 	t.Run("with the silence that it has seen", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			h := &host{details: &turnProgress{LastProgress: time.Now().Add(-2 * minute)}}
-			_, took, err := h.await(t, play(), AwaitTurnInput{StallTimeout: 3 * minute})
+			_, took, err := h.await(t, play(), TakeTurnInput{StallTimeout: 3 * minute})
 			requireType(t, err, ErrTypeStalled, false)
 			requireAbout(t, minute, took, 3*second)
 		})
@@ -346,7 +346,7 @@ func TestAStoppingWorkerHandsTheWaitOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &host{heartbeatTimeout: minute, stop: make(chan struct{})}
 		time.AfterFunc(30*second, func() { close(h.stop) })
-		_, took, err := h.await(t, play(moment{at: second, say: provider.EntryThought}), AwaitTurnInput{})
+		_, took, err := h.await(t, play(moment{at: second, say: provider.EntryThought}), TakeTurnInput{})
 		app := requireType(t, err, ErrTypeWorkerStopping, true)
 		require.Equal(t, 30*second, took)
 		require.Equal(t, time.Millisecond, app.NextRetryDelay())
@@ -368,7 +368,7 @@ func TestACancelledWaitEndsAtOnce(t *testing.T) {
 				var h host
 				h.BackgroundActivityContext = ctx
 				time.AfterFunc(30*second, func() { cancel(temporal.NewCanceledError()) })
-				_, took, err := h.await(t, play(script...), AwaitTurnInput{})
+				_, took, err := h.await(t, play(script...), TakeTurnInput{})
 				require.True(t, temporal.IsCanceledError(err), "%v", err)
 				require.Equal(t, 30*second, took)
 			})
@@ -383,7 +383,7 @@ func TestTheWordsOfAQuestionAreBounded(t *testing.T) {
 			long[i] = 'x'
 		}
 		p := play(moment{state: provider.StateWaiting, say: provider.EntryQuestion, text: string(long)})
-		turn, _, err := new(host).await(t, p, AwaitTurnInput{})
+		turn, _, err := new(host).await(t, p, TakeTurnInput{})
 		require.NoError(t, err)
 		require.Equal(t, string(long[:longestAnswer])+"…", turn.Text)
 	})
@@ -395,7 +395,7 @@ func TestAResultThatDoesNotFitIntoAHistoryIsRefused(t *testing.T) {
 		for i := range large {
 			large[i] = '7'
 		}
-		_, _, err := new(host).await(t, play(moment{say: provider.EntryDone, text: string(large)}), AwaitTurnInput{})
+		_, _, err := new(host).await(t, play(moment{say: provider.EntryDone, text: string(large)}), TakeTurnInput{})
 		requireType(t, err, ErrTypeResultTooLarge, false)
 	})
 }

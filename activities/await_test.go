@@ -17,8 +17,8 @@ import (
 )
 
 // awaitIn is an input with time enough.
-func awaitIn(session string) AwaitTurnInput {
-	return AwaitTurnInput{TaskID: "t-1", Connection: connection, SessionID: session, Deadline: time.Now().Add(patient)}
+func awaitIn(session string) TakeTurnInput {
+	return TakeTurnInput{TaskID: "t-1", Connection: connection, SessionID: session, Deadline: time.Now().Add(patient)}
 }
 
 // seen is a vendor that is seen with other capabilities.
@@ -42,7 +42,7 @@ func TestATurnEndsWithAQuestionAResultOrAnError(t *testing.T) {
 			env := environment(activitiesOn(p))
 			session := newSession(t, p, `think a; wait 100ms; ask Which size?; wait 100ms; finish {"size": "{{answer}}"}`)
 
-			asked, err := perform[Turn](t, env, acts.AwaitTurn, awaitIn(session))
+			asked, err := perform[Turn](t, env, acts.TakeTurn, awaitIn(session))
 			require.NoError(t, err)
 			require.NotEmpty(t, asked.Cursor)
 			require.Equal(t, Turn{Outcome: provider.OutcomeQuestion, Text: "Which size?", Cursor: asked.Cursor}, asked)
@@ -53,7 +53,7 @@ func TestATurnEndsWithAQuestionAResultOrAnError(t *testing.T) {
 			_, err = perform[SendMessageOutput](t, env, acts.SendMessage,
 				SendMessageInput{Connection: connection, SessionID: session, Text: "XL", After: in.After})
 			require.NoError(t, err)
-			done, err := perform[Turn](t, env, acts.AwaitTurn, in)
+			done, err := perform[Turn](t, env, acts.TakeTurn, in)
 			require.NoError(t, err)
 			require.Equal(t, Turn{Outcome: provider.OutcomeFinished, Result: json.RawMessage(`{"size":"XL"}`), Cursor: done.Cursor}, done,
 				"the result is in the history once")
@@ -61,7 +61,7 @@ func TestATurnEndsWithAQuestionAResultOrAnError(t *testing.T) {
 			require.NoError(t, p.Send(t.Context(), session, provider.Message{Text: "wait 100ms; fail the shop is closed"}))
 			in = awaitIn(session)
 			in.After = done.Cursor
-			failed, err := perform[Turn](t, env, acts.AwaitTurn, in)
+			failed, err := perform[Turn](t, env, acts.TakeTurn, in)
 			require.NoError(t, err)
 			require.Equal(t, Turn{Outcome: provider.OutcomeFailed, Text: "the shop is closed", Cursor: failed.Cursor}, failed)
 		})
@@ -91,7 +91,7 @@ func TestATurnEndsWhateverTheStreamIsWorth(t *testing.T) {
 				}
 				vendor.ServeHTTP(w, r)
 			}), streamToo}
-			turn, err := perform[Turn](t, environment(activitiesOn(p)), acts.AwaitTurn, awaitIn(newSession(t, p, "wait 200ms; finish ok")))
+			turn, err := perform[Turn](t, environment(activitiesOn(p)), acts.TakeTurn, awaitIn(newSession(t, p, "wait 200ms; finish ok")))
 			require.NoError(t, err)
 			require.Equal(t, provider.OutcomeFinished, turn.Outcome)
 		})
@@ -104,11 +104,11 @@ func TestAResultIsCheckedBeforeItIsReturned(t *testing.T) {
 	in := awaitIn(newSession(t, p, `finish {"price": "42"}`))
 
 	in.ResultSchema = json.RawMessage(priceSchema)
-	_, err := perform[Turn](t, env, acts.AwaitTurn, in)
+	_, err := perform[Turn](t, env, acts.TakeTurn, in)
 	requireType(t, err, ErrTypeResultMismatch, false)
 
 	in.ResultSchema = json.RawMessage(`{"$ref": "file:///etc/passwd"}`)
-	_, err = perform[Turn](t, env, acts.AwaitTurn, in)
+	_, err = perform[Turn](t, env, acts.TakeTurn, in)
 	require.Contains(t, requireType(t, err, ErrTypeInvalidRequest, false).Message(), "the result schema is not valid JSON Schema: ")
 }
 
@@ -116,7 +116,7 @@ func TestTheSchemaIsForResultsAlone(t *testing.T) {
 	p := seen{localVendor(t, nil), pollingOnly}
 	in := awaitIn(newSession(t, p, `ask Which size?`))
 	in.ResultSchema = json.RawMessage(`false`)
-	turn, err := perform[Turn](t, environment(activitiesOn(p)), acts.AwaitTurn, in)
+	turn, err := perform[Turn](t, environment(activitiesOn(p)), acts.TakeTurn, in)
 	require.NoError(t, err)
 	require.Equal(t, provider.OutcomeQuestion, turn.Outcome)
 }
@@ -134,7 +134,7 @@ func TestAWaitGoesOnFromItsHeartbeat(t *testing.T) {
 	var kept transcripts
 	env := environment(&Activities{Connections: only{p}, Transcripts: &kept})
 	env.SetHeartbeatDetails(turnProgress{Cursor: provider.Watermark(all.Entries[1].ID), LastProgress: time.Now()})
-	turn, err := perform[Turn](t, env, acts.AwaitTurn, awaitIn(session))
+	turn, err := perform[Turn](t, env, acts.TakeTurn, awaitIn(session))
 	require.NoError(t, err)
 	require.Equal(t, Turn{Outcome: provider.OutcomeQuestion, Text: "c", Cursor: all.Cursor}, turn)
 	require.Equal(t, []string{"b", "c"}, kept.texts("t-1"))
@@ -174,7 +174,7 @@ func TestWhatASessionSaysIsKeptOnce(t *testing.T) {
 			kept := transcripts{fail: fail}
 			env := environment(&Activities{Connections: only{p}, Transcripts: &kept})
 			message := "think a; wait 50ms; think b; wait 50ms; log c; wait 50ms; ask d"
-			_, err := perform[Turn](t, env, acts.AwaitTurn, awaitIn(newSession(t, p, message)))
+			_, err := perform[Turn](t, env, acts.TakeTurn, awaitIn(newSession(t, p, message)))
 			require.NoError(t, err)
 			require.Equal(t, []string{message, "a", "b", "c", "d"}, kept.texts("t-1"))
 			require.Empty(t, kept.texts("t-2"))

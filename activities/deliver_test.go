@@ -77,7 +77,7 @@ func TestAMessageIsSentOnceHoweverOftenTheActivityRuns(t *testing.T) {
 				vendor.ServeHTTP(w, r)
 			})
 			session := newSession(t, p, "")
-			in := AwaitTurnInput{Message: &Message{Text: "think a; finish 1", StartURL: "https://shop.example/p/42"}}
+			in := TakeTurnInput{Message: &Message{Text: "think a; finish 1", StartURL: "https://shop.example/p/42"}}
 			in.SessionID = session
 			first := host{}
 			_, _, err := first.await(t, p, in)
@@ -140,8 +140,8 @@ func (l *looked) Send(context.Context, string, provider.Message) error {
 	return nil
 }
 
-func goOn(before Fate) AwaitTurnInput {
-	return AwaitTurnInput{Message: &Message{Text: "go on", Before: before}}
+func goOn(before Fate) TakeTurnInput {
+	return TakeTurnInput{Message: &Message{Text: "go on", Before: before}}
 }
 
 func always(a provider.Arrival) func(time.Duration) (provider.Arrival, error) {
@@ -280,7 +280,7 @@ func TestAPauseThatCameTooLateIsTakenBack(t *testing.T) {
 				moment{at: minute, state: provider.StatePaused}, moment{at: 2 * minute, state: provider.StateWorking},
 				moment{at: 3 * minute, say: provider.EntryDone, text: `"ok"`},
 			)}
-			_, _, err := new(host).await(t, p, AwaitTurnInput{StrayPause: stray})
+			_, _, err := new(host).await(t, p, TakeTurnInput{StrayPause: stray})
 			require.NoError(t, err)
 			require.Equal(t, stray, p.resumes > 0, "somebody else's pause is not ours to end")
 		})

@@ -37,3 +37,10 @@ func (a *Activities) SendMessage(ctx context.Context, in SendMessageInput) (Send
 	}
 	return SendMessageOutput{}, convertError(in.Connection, p.Send(ctx, in.SessionID, m))
 }
+
+// AwaitTurn is for the same workflows: it waits for a turn whose message is
+// there. That turns which send have another name keeps workers of that time
+// from taking them up, who would wait for what nobody has sent.
+func (a *Activities) AwaitTurn(ctx context.Context, in TakeTurnInput) (Turn, error) {
+	return a.TakeTurn(ctx, in)
+}

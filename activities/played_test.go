@@ -123,7 +123,7 @@ func (p *played) readTimes() []time.Duration {
 	return times
 }
 
-// host is the worker around one AwaitTurn.
+// host is the worker around one TakeTurn.
 type host struct {
 	worker.Options
 	heartbeatTimeout time.Duration // zero: none
@@ -149,8 +149,8 @@ type beat struct {
 	turnProgress
 }
 
-// await runs AwaitTurn against a play until it ends, and tells when that was.
-func (h *host) await(t *testing.T, p provider.Provider, in AwaitTurnInput) (Turn, time.Duration, error) {
+// await runs TakeTurn against a play until it ends, and tells when that was.
+func (h *host) await(t *testing.T, p provider.Provider, in TakeTurnInput) (Turn, time.Duration, error) {
 	t.Helper()
 	h.began = time.Now()
 	env := environment(&Activities{Connections: only{p}, Transcripts: h.transcripts})
@@ -166,7 +166,7 @@ func (h *host) await(t *testing.T, p provider.Provider, in AwaitTurnInput) (Turn
 	if in.Deadline.IsZero() {
 		in.Deadline = h.began.Add(9 * time.Minute) // before the environment's own, of ten
 	}
-	turn, err := perform[Turn](t, env, acts.AwaitTurn, in)
+	turn, err := perform[Turn](t, env, acts.TakeTurn, in)
 	return turn, time.Since(h.began), err
 }
 

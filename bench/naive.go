@@ -22,7 +22,7 @@ const naivePoll = 5 * time.Second
 // that asks whether the agent is done.
 type naive struct{ connections *provider.Set }
 
-func (n *naive) Poll(ctx context.Context, in activities.AwaitTurnInput) (*provider.Progress, error) {
+func (n *naive) Poll(ctx context.Context, in activities.TakeTurnInput) (*provider.Progress, error) {
 	p, err := n.connections.Provider(in.Connection)
 	if err != nil {
 		return nil, err
@@ -51,7 +51,7 @@ func naiveTask(ctx workflow.Context, script string) error {
 			if err := workflow.Sleep(ctx, naivePoll); err != nil {
 				return err
 			}
-			if err := workflow.ExecuteActivity(ctx, n.Poll, activities.AwaitTurnInput{
+			if err := workflow.ExecuteActivity(ctx, n.Poll, activities.TakeTurnInput{
 				Connection: connection, SessionID: session.ID, After: after}).Get(ctx, &progress); err != nil {
 				return err
 			}

@@ -34,9 +34,9 @@ func (t *agentTask) callCreateSession(ctx workflow.Context) (activities.Session,
 	}, acts.CreateSession, in)
 }
 
-// callAwaitTurn starts the one activity of the open turn.
-func (t *agentTask) callAwaitTurn(ctx workflow.Context) workflow.Future {
-	in := activities.AwaitTurnInput{
+// callTakeTurn starts the one activity of the open turn.
+func (t *agentTask) callTakeTurn(ctx workflow.Context) workflow.Future {
+	in := activities.TakeTurnInput{
 		TaskID:       t.in.TaskID,
 		Connection:   t.in.Connection,
 		SessionID:    t.s.Session.ID,
@@ -56,7 +56,7 @@ func (t *agentTask) callAwaitTurn(ctx workflow.Context) workflow.Future {
 		in.ResultSchema = t.in.ResultSchema
 	}
 	total := t.remaining(ctx, outage+t.in.TurnTimeout)
-	return workflow.ExecuteActivity(turnWait(ctx, total, t.in.HeartbeatTimeout, "have the agent take its turn"), acts.AwaitTurn, in)
+	return workflow.ExecuteActivity(turnWait(ctx, total, t.in.HeartbeatTimeout, "have the agent take its turn"), t.turnActivity(), in)
 }
 
 func (t *agentTask) callPauseSession(ctx workflow.Context) error {

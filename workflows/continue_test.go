@@ -111,8 +111,8 @@ func TestATurnOfOlderCodeKeepsItsDeadlineOverAPause(t *testing.T) {
 	s := newStory(t)
 	deadline := time.Now().Add(24 * time.Hour).UTC()
 	s.SetStartTime(deadline.Add(-24 * time.Hour))
-	s.turn(time.Hour, finished("5", `1`), nil)
-	s.turn(time.Minute, finished("5", `2`), nil)
+	s.turnOf(acts.AwaitTurn, time.Hour, finished("5", `1`), nil)
+	s.turnOf(acts.AwaitTurn, time.Minute, finished("5", `2`), nil)
 	s.at(time.Minute, func() { s.update(UpdatePause) })
 	s.at(time.Hour, func() { s.update(UpdateResume) })
 	in := task()
@@ -125,4 +125,22 @@ func TestATurnOfOlderCodeKeepsItsDeadlineOverAPause(t *testing.T) {
 	last := s.waits[len(s.waits)-1]
 	require.Zero(t, last.TurnTimeout, "the turn has a deadline instead")
 	require.WithinDuration(t, deadline.Add(59*time.Minute), last.Deadline, time.Second)
+}
+
+func TestAnAnswerToOlderCodesQuestionHasATurnOfItsOwn(t *testing.T) {
+	s := newStory(t)
+	began := time.Now().UTC()
+	s.SetStartTime(began)
+	s.turn(time.Minute, finished("9", `1`), nil)
+	s.at(time.Minute, func() { s.update(UpdateAnswer, AnswerInput{Text: "M"}) })
+	in := task()
+	in.Carried = &taskState{
+		StartedAt: began.Add(-72 * time.Hour), Session: &Session{ID: "s-1"}, SessionsCreated: 1, Turns: 1,
+		TurnDeadline: began.Add(-48 * time.Hour), // of the turn that asked
+		Question:     &Question{ID: "q-1", Text: "Size?"}, QuestionsSeen: 1, Listed: StatusWaiting,
+	}
+	_, err := s.run(in)
+	require.NoError(t, err)
+	require.Zero(t, s.waits[0].Deadline, "the deadline of a turn that is over does not count")
+	require.Equal(t, DefaultTurnTimeout, s.waits[0].TurnTimeout)
 }

@@ -35,6 +35,14 @@ func (t *agentTask) sendMessage(ctx workflow.Context) error {
 	return nil
 }
 
+// turnActivity is what takes care of the open turn.
+func (t *agentTask) turnActivity() any {
+	if t.s.TurnDeadline.IsZero() {
+		return acts.TakeTurn
+	}
+	return acts.AwaitTurn
+}
+
 // legacyDeadline is that of a turn that did not send its message.
 func (t *agentTask) legacyDeadline() *time.Time {
 	if t.s.TurnDeadline.IsZero() {

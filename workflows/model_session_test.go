@@ -57,7 +57,7 @@ func (v *modelVendor) expire() {
 	}
 }
 
-func (v *modelVendor) awaitTurn(ctx context.Context, in activities.AwaitTurnInput) (activities.Turn, error) {
+func (v *modelVendor) awaitTurn(ctx context.Context, in activities.TakeTurnInput) (activities.Turn, error) {
 	v.Lock()
 	defer v.Unlock()
 	s := v.session(in.SessionID)
@@ -73,7 +73,7 @@ func (v *modelVendor) awaitTurn(ctx context.Context, in activities.AwaitTurnInpu
 }
 
 // watch looks when something may have happened, until the turn has ended.
-func (v *modelVendor) watch(ctx context.Context, s *modelSession, in activities.AwaitTurnInput, end time.Time) {
+func (v *modelVendor) watch(ctx context.Context, s *modelSession, in activities.TakeTurnInput, end time.Time) {
 	now := v.env.Now()
 	wait := time.Hour
 	if s.work != nil && !s.paused {
@@ -156,8 +156,8 @@ func (s *modelSession) catchUp(now time.Time) {
 	s.said = append(s.said, said{outcome: &turn})
 }
 
-// deliver does what AwaitTurn does about the message of its turn.
-func (v *modelVendor) deliver(ctx context.Context, s *modelSession, in activities.AwaitTurnInput) error {
+// deliver does what TakeTurn does about the message of its turn.
+func (v *modelVendor) deliver(ctx context.Context, s *modelSession, in activities.TakeTurnInput) error {
 	m := in.Message
 	if m == nil {
 		return nil

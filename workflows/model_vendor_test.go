@@ -51,7 +51,7 @@ func (v *modelVendor) serve(env *testsuite.TestWorkflowEnvironment) {
 	} {
 		env.OnActivity(a.activity, mock.Anything, mock.Anything).Maybe().AfterFn(v.delay).Return(a.does)
 	}
-	env.OnActivity(acts.AwaitTurn, mock.Anything, mock.Anything).Maybe().Return(v.awaitTurn)
+	env.OnActivity(acts.TakeTurn, mock.Anything, mock.Anything).Maybe().Return(v.awaitTurn)
 
 	env.SetOnActivityCompletedListener(func(info *activity.Info, _ converter.EncodedValue, err error) {
 		if err != activity.ErrResultPending { //nolint:errorlint // it is this value that the SDK hands out

@@ -53,7 +53,7 @@ func (r *reference) called(c called) {
 		r.must(r.creating || !r.quiet, "a paused task makes a session")
 		r.must(in.RestoreSession == r.restore, "the session begins with %q, not with %q", in.RestoreSession, r.restore)
 		r.creating, r.making = true, c.First
-	case activities.AwaitTurnInput:
+	case activities.TakeTurnInput:
 		r.takesTurn(in)
 	case activities.DeleteSessionInput:
 		r.must(in.SessionID == r.session, "%s is deleted, the task has %q", in.SessionID, r.session)
@@ -73,7 +73,7 @@ func (r *reference) called(c called) {
 }
 
 // takesTurn is the begin of a turn, or its going on after a pause or a doubt.
-func (r *reference) takesTurn(in activities.AwaitTurnInput) {
+func (r *reference) takesTurn(in activities.TakeTurnInput) {
 	r.must(in.SessionID == r.session, "a turn in %s, the task has %q", in.SessionID, r.session)
 	r.must(!r.over, "a turn although the task is over")
 	r.must(!r.quiet || in.Message == nil && !r.Vendor.CanPause, "a paused task goes on with its turn")
@@ -124,7 +124,7 @@ func (r *reference) replied(a replied) {
 	switch a.Name {
 	case "CreateSession":
 		r.sessionMade(a)
-	case "AwaitTurn":
+	case "TakeTurn":
 		r.turnReplied(a)
 	case "DeleteSession":
 		r.sessionDeleted(a)

@@ -40,7 +40,7 @@ func (t *agentTask) openTurn(ctx workflow.Context) error {
 		t.s.Outbox.Before = activities.FateUnheard
 	}
 	t.s.TurnOpen = true
-	t.s.TurnLeft = t.in.TurnTimeout
+	t.s.TurnLeft, t.s.TurnDeadline = t.in.TurnTimeout, time.Time{}
 	t.s.Turns++
 	return nil
 }
@@ -51,7 +51,7 @@ func (t *agentTask) awaitTurn(ctx workflow.Context) error {
 	t.enter(ctx, PhaseWorking)
 	t.list(ctx, t.status())
 	turnCtx, abandon := workflow.WithCancel(ctx)
-	turn := t.callAwaitTurn(turnCtx)
+	turn := t.callTakeTurn(turnCtx)
 	began := workflow.Now(ctx)
 	if err := workflow.Await(ctx, func() bool { return turn.IsReady() || t.s.SessionPaused }); err != nil {
 		return err

@@ -28,7 +28,7 @@ type story struct {
 	*testsuite.TestWorkflowEnvironment
 	t        *testing.T
 	calls    []string
-	waits    []activities.AwaitTurnInput
+	waits    []activities.TakeTurnInput
 	creates  []activities.CreateSessionInput
 	deletes  []activities.DeleteSessionInput
 	paused   []string                       // sessions
@@ -57,10 +57,10 @@ func newStory(t *testing.T) *story {
 				s.called("create", "CreateSession")
 		})
 	s.SetOnActivityStartedListener(func(info *activity.Info, _ context.Context, args converter.EncodedValues) {
-		if info.ActivityType.Name != "AwaitTurn" {
+		if name := info.ActivityType.Name; name != "TakeTurn" && name != "AwaitTurn" {
 			return
 		}
-		var in activities.AwaitTurnInput
+		var in activities.TakeTurnInput
 		require.NoError(t, args.Get(&in))
 		s.waits = append(s.waits, in)
 		switch m := in.Message; {
@@ -111,8 +111,13 @@ func (s *story) called(what, activity string) error {
 
 // turn lets the next turn end so, after the agent has worked for so long.
 func (s *story) turn(work time.Duration, turn activities.Turn, err error) {
-	s.OnActivity(acts.AwaitTurn, mock.Anything, mock.Anything).Once().After(work).Return(
-		func(context.Context, activities.AwaitTurnInput) (activities.Turn, error) { return turn, err })
+	s.turnOf(acts.TakeTurn, work, turn, err)
+}
+
+// turnOf is turn for an activity of that name.
+func (s *story) turnOf(activity any, work time.Duration, turn activities.Turn, err error) {
+	s.OnActivity(activity, mock.Anything, mock.Anything).Once().After(work).Return(
+		func(context.Context, activities.TakeTurnInput) (activities.Turn, error) { return turn, err })
 }
 
 func finished(cursor provider.Watermark, result string) activities.Turn {
