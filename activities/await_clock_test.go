@@ -263,6 +263,43 @@ func TestReadingBacksOffFromAVendorThatIsAway(t *testing.T) {
 	})
 }
 
+func TestAStormOfErrorsIsWeatheredWithFewReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const storm = 30 * minute
+		p := play(
+			moment{say: provider.EntryThought},
+			moment{at: minute, err: &provider.Error{Kind: provider.ErrorUnavailable, Op: "read messages", Status: 503}},
+			moment{at: minute + storm}, // it heals
+			moment{at: minute + storm + 10*second, say: provider.EntryDone, text: `"ok"`},
+		)
+		h := &host{heartbeatTimeout: 72 * second}
+		in := TakeTurnInput{Deadline: time.Now().Add(time.Hour), StallTimeout: time.Hour}
+		var turn Turn
+		var err error
+		for attempt, pause := int32(1), second; ; attempt, pause = attempt+1, min(2*pause, 30*second) { // as the workflow's policy has it
+			h.attempt = attempt
+			if turn, _, err = h.await(t, p, in); err == nil {
+				break
+			}
+			requireType(t, err, ErrTypeUnavailable, true)
+			left := h.left()
+			h.details = &left
+			time.Sleep(pause) //nolint:forbidigo // the bubble's clock
+		}
+		require.Equal(t, provider.OutcomeFinished, turn.Outcome)
+		requireAbout(t, minute+storm, time.Since(p.began), 45*second)
+		during := 0
+		for _, at := range p.readTimes() {
+			if at >= minute && at < minute+storm {
+				during++
+			}
+		}
+		require.Greater(t, during, 30, "it looks whether the vendor is back")
+		require.Less(t, during, 200, "and does not run hot")
+		require.Equal(t, provider.Watermark("1"), p.reads[len(p.reads)-1].after, "from where it stood")
+	})
+}
+
 func TestHeartbeatsCarryTheCursorAndFollowReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()

@@ -28,7 +28,7 @@ func fromClient(op string, err error) error {
 			Op:         op,
 			Status:     answer.StatusCode,
 			Message:    answer.Message,
-			RetryAfter: answer.RetryAfter,
+			RetryAfter: min(answer.RetryAfter, longestRetryAfter),
 			Ambiguous:  answer.StatusCode >= 500,
 			Pending:    answer.StatusCode == http.StatusBadGateway || answer.StatusCode == http.StatusGatewayTimeout,
 			Err:        err,

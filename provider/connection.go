@@ -95,6 +95,7 @@ func NewSet(connections ...Connection) (*Set, error) {
 		if err != nil {
 			return nil, err
 		}
+		p = &held{Provider: p}
 		if c.MaxSessions > 0 {
 			p = &limited{Provider: p, max: c.MaxSessions}
 		}

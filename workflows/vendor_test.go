@@ -35,7 +35,8 @@ type story struct {
 	lost     int                            // what a create says of lost ones
 	deletion activities.DeleteSessionOutput // what a delete says
 	listed   []Status
-	fail     map[string][]error // errors of the next calls, by activity
+	fail     map[string][]error          // errors of the next calls, by activity
+	weather  func(activity string) error // of each call besides; nil: fair
 
 	updates []*reply
 }
@@ -105,6 +106,9 @@ func (s *story) called(what, activity string) error {
 	if errs := s.fail[activity]; len(errs) > 0 {
 		s.fail[activity] = errs[1:]
 		return errs[0]
+	}
+	if s.weather != nil {
+		return s.weather(activity)
 	}
 	return nil
 }
