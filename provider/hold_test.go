@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -39,9 +40,7 @@ func (v *busyVendor) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if at < v.busy {
 		answer.StatusCode, answer.Body = http.StatusTooManyRequests, io.NopCloser(strings.NewReader(`{"detail":"slow down"}`))
-		for key, values := range v.header {
-			answer.Header[key] = values
-		}
+		maps.Copy(answer.Header, v.header)
 	}
 	return answer, nil
 }
