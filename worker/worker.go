@@ -58,5 +58,6 @@ func Register(r worker.Registry, a *activities.Activities) {
 // RegisterWorkflows makes all workflows known, to a replayer for example.
 func RegisterWorkflows(r interface{ RegisterWorkflow(workflow any) }) {
 	r.RegisterWorkflow(workflows.AgentTask)
+	r.RegisterWorkflow(workflows.Ask)
 	r.RegisterWorkflow(workflows.Reaper)
 }

@@ -15,6 +15,7 @@ func (t *agentTask) register(ctx workflow.Context) error {
 	t.receiveSignals(ctx)
 	return errors.Join(
 		workflow.SetQueryHandler(ctx, QueryState, func() (AgentTaskState, error) { return t.state(), nil }),
+		workflow.SetQueryHandler(ctx, QueryInquiry, func() (Inquiry, error) { return t.inquiry(), nil }),
 		workflow.SetUpdateHandlerWithOptions(ctx, UpdateAnswer, t.handleAnswer,
 			workflow.UpdateHandlerOptions{Validator: t.validateAnswer, Description: "answer the open question"}),
 		workflow.SetUpdateHandlerWithOptions(ctx, UpdatePause, t.handlePause,
@@ -24,57 +25,16 @@ func (t *agentTask) register(ctx workflow.Context) error {
 	)
 }
 
-// validateAnswer refuses an answer before it reaches history.
-func (t *agentTask) validateAnswer(in AnswerInput) error {
-	if err := in.Validate(); err != nil {
-		return err
-	}
-	if _, had := t.had(in); had {
-		return nil
-	}
-	q := t.s.Question
-	if q != nil && (in.QuestionID == "" || in.QuestionID == q.ID) {
-		if q.Kind == QuestionDelivery && in.Text != DeliverySent && in.Text != DeliveryResend {
-			return fmt.Errorf("question %s takes the answer %q or %q", q.ID, DeliverySent, DeliveryResend)
-		}
-		return nil
-	}
-	for _, a := range t.s.Answers {
-		if a.QuestionID == in.QuestionID {
-			return fmt.Errorf("question %s was already answered by %s", a.QuestionID, a.By)
-		}
-	}
-	switch {
-	case q != nil:
-		return fmt.Errorf("question %s is not open, %s is: %s", in.QuestionID, q.ID, q.Text)
-	case len(t.s.Answers) > 0 && in.QuestionID == "":
-		last := t.s.Answers[len(t.s.Answers)-1]
-		return fmt.Errorf("no question is open; the last one, %s, was answered by %s", last.QuestionID, last.By)
-	case in.QuestionID == "":
-		return errors.New("no question is open")
-	default:
-		return fmt.Errorf("question %s is not open", in.QuestionID)
-	}
-}
+func (t *agentTask) desk() desk { return desk{open: t.s.Question, answers: t.s.Answers} }
 
-// had finds an answer that its sender sends again.
-func (t *agentTask) had(in AnswerInput) (Answer, bool) {
-	for _, a := range t.s.Answers {
-		if in.ID != "" && a.ID == in.ID && (in.QuestionID == "" || in.QuestionID == a.QuestionID) {
-			return a, true
-		}
-	}
-	return Answer{}, false
-}
+// validateAnswer refuses an answer before it reaches history.
+func (t *agentTask) validateAnswer(in AnswerInput) error { return t.desk().check(in) }
 
 func (t *agentTask) handleAnswer(ctx workflow.Context, in AnswerInput) (Answer, error) {
-	if a, had := t.had(in); had {
+	if a, had := t.desk().had(in); had {
 		return a, nil
 	}
-	if in.By == "" {
-		in.By = "someone"
-	}
-	return t.accept(ctx, in), nil
+	return t.accept(ctx, bySomeone(in)), nil
 }
 
 func (t *agentTask) validateCommand() error {

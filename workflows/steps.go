@@ -126,7 +126,7 @@ func (t *agentTask) awaitAnswer(ctx workflow.Context) error {
 	q := t.s.Question
 	t.enter(ctx, PhaseWaiting)
 	t.list(ctx, t.status())
-	err := t.awaitUntil(ctx, earlier(q.Deadline, t.s.Deadline), func() bool {
+	err := awaitUntil(ctx, earlier(q.Deadline, t.s.Deadline), func() bool {
 		return t.s.Question == nil || t.historyIsLong(ctx)
 	})
 	switch {
@@ -210,7 +210,7 @@ func (t *agentTask) followUp(workflow.Context) error {
 // hold waits until the task is no longer paused.
 func (t *agentTask) hold(ctx workflow.Context) error {
 	t.enter(ctx, t.phase)
-	err := t.awaitUntil(ctx, t.s.Deadline, func() bool { return !t.s.Paused || t.historyIsLong(ctx) })
+	err := awaitUntil(ctx, t.s.Deadline, func() bool { return !t.s.Paused || t.historyIsLong(ctx) })
 	if errors.Is(err, errDeadline) {
 		return t.taskTimeout()
 	}
@@ -231,7 +231,7 @@ var errDeadline = errors.New("deadline")
 
 // awaitUntil waits for the condition, and returns errDeadline when the
 // deadline comes first. Without a deadline it costs no timer.
-func (t *agentTask) awaitUntil(ctx workflow.Context, deadline *time.Time, condition func() bool) error {
+func awaitUntil(ctx workflow.Context, deadline *time.Time, condition func() bool) error {
 	if deadline == nil {
 		return workflow.Await(ctx, condition)
 	}
