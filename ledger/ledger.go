@@ -9,18 +9,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
-	"os"
 	"path"
-	"path/filepath"
 	"regexp"
 	"strings"
 
 	"gocloud.dev/blob"
-	"gocloud.dev/blob/fileblob"
 	"gocloud.dev/gcerrors"
 
 	"github.com/errand-dev/errand/activities"
+	"github.com/errand-dev/errand/internal/blobs"
 )
 
 // Ledger is an open ledger. It is safe for concurrent use, by any number of
@@ -35,38 +32,11 @@ var _ activities.Ledger = (*Ledger)(nil)
 // Open opens the ledger at a place: a folder, made if it is missing, or the URL
 // of a bucket whose driver the program has linked in (gocloud.dev/blob).
 func Open(ctx context.Context, place string) (*Ledger, error) {
-	open := blob.OpenBucket
-	if !strings.Contains(place, "://") {
-		open = openFolder
-	}
-	bucket, err := open(ctx, place)
+	bucket, err := blobs.Open(ctx, place)
 	if err != nil {
 		return nil, fmt.Errorf("ledger of sessions: %w", err)
 	}
-	return &Ledger{bucket: bucket, where: redacted(place)}, nil
-}
-
-// openFolder keeps temporary files beside the objects, so that each write is
-// one rename.
-func openFolder(_ context.Context, dir string) (*blob.Bucket, error) {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
-	return fileblob.OpenBucket(dir, &fileblob.Options{NoTempDir: true, Metadata: fileblob.MetadataDontWrite, DirFileMode: 0o700})
-}
-
-// redacted is a place without what may be secret in it.
-func redacted(place string) string {
-	u, err := url.Parse(place)
-	if err != nil || u.Scheme == "" {
-		return place
-	}
-	u.RawQuery = ""
-	return u.Redacted()
+	return &Ledger{bucket: bucket, where: blobs.Redacted(place)}, nil
 }
 
 // Close closes the ledger.

@@ -96,8 +96,6 @@ func TestANameThatWouldLeadElsewhereIsRefused(t *testing.T) {
 func TestAPlaceThatCannotBeUsedIsAnErrorWithoutItsSecrets(t *testing.T) {
 	_, err := Open(t.Context(), "nosuch://user:hunter22@bucket?key=hunter22")
 	require.Error(t, err)
-	require.Equal(t, "s3://bucket/folder", redacted("s3://bucket/folder?endpoint=x"))
-	require.NotContains(t, redacted("s3://user:hunter22@bucket"), "hunter22")
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	_, err = Open(t.Context(), file)
