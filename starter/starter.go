@@ -103,8 +103,9 @@ func (c *Client) StartAgentTask(ctx context.Context, in workflows.AgentTaskInput
 	return Started{TaskID: in.TaskID, RunID: run.GetRunID()}, nil
 }
 
-// Answer answers the open question of a task. It returns once the answer is
-// part of the task's history; a [*RefusedError] says why it was not accepted.
+// Answer answers the open question of an agent task, or that of another workflow
+// by its workflow id where no task has that id. It returns once the answer is
+// part of the history; a [*RefusedError] says why it was not accepted.
 // Where the way to the server breaks it asks again, and so may the caller, with
 // the same AnswerInput.ID: the answer is accepted once, whatever happens.
 func (c *Client) Answer(ctx context.Context, taskID string, in workflows.AnswerInput) (workflows.Answer, error) {
@@ -117,7 +118,7 @@ func (c *Client) Answer(ctx context.Context, taskID string, in workflows.AnswerI
 	var accepted workflows.Answer
 	var trouble absence
 	for {
-		err := c.update(ctx, taskID, message{name: workflows.UpdateAnswer, id: workflows.AnswerUpdateID(in), args: []any{in}}, &accepted)
+		err := c.answer(ctx, taskID, in, &accepted)
 		if !isAway(err) || ctx.Err() != nil {
 			return accepted, err
 		}
@@ -155,11 +156,19 @@ type message struct {
 }
 
 func (c *Client) update(ctx context.Context, taskID string, m message, out any) error {
+	err := c.updateWorkflow(ctx, workflows.AgentTaskWorkflowID(taskID), m, out)
+	if errors.Is(err, ErrUnknownTask) {
+		return c.explainEnded(ctx, taskID, err)
+	}
+	return err
+}
+
+func (c *Client) updateWorkflow(ctx context.Context, workflowID string, m message, out any) error {
 	ctx, cancel := context.WithTimeout(ctx, messageTimeout)
 	defer cancel()
 	handle, err := c.temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
 		UpdateID:     m.id,
-		WorkflowID:   workflows.AgentTaskWorkflowID(taskID),
+		WorkflowID:   workflowID,
 		UpdateName:   m.name,
 		Args:         m.args,
 		WaitForStage: client.WorkflowUpdateStageCompleted,
@@ -167,11 +176,7 @@ func (c *Client) update(ctx context.Context, taskID string, m message, out any) 
 	if err == nil {
 		err = handle.Get(ctx, out)
 	}
-	err = c.explainMessage(ctx, err)
-	if errors.Is(err, ErrUnknownTask) {
-		return c.explainEnded(ctx, taskID, err)
-	}
-	return err
+	return c.explainMessage(ctx, err)
 }
 
 // explainEnded tells a task that has ended from one that never was: to an
@@ -235,7 +240,7 @@ func (c *Client) explainMessage(ctx context.Context, err error) error {
 	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		return &RefusedError{Reason: app.Message()}
 	}
-	if refused, ok := errors.AsType[*serviceerror.FailedPrecondition](err); ok && strings.Contains(refused.Error(), "no poller") {
+	if isNoPoller(err) {
 		return &NoWorkerError{Queue: workflows.TaskQueue}
 	}
 	if isDeadline(err) {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os/user"
-	"slices"
 	"strings"
 	"time"
 
@@ -24,7 +23,8 @@ func (a *app) answerCommand() *cobra.Command {
 		Use:   "answer TASK [TEXT]",
 		Short: "Answer the open question of a task",
 		Long: "Answers the open question of a task. TEXT - is read from stdin; without TEXT the\n" +
-			"question is asked at the terminal.",
+			"question is asked at the terminal. TASK is the id that errand inbox shows, which for\n" +
+			"a question of another workflow is a workflow id.",
 		Example: example(`answer t-7f3k2m Medium`, `answer t-7f3k2m --question q-2 "The blue one"`),
 		Args:    between(1, "TASK", "TEXT"),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -76,16 +76,16 @@ func (a *app) answerAsking(ctx context.Context, taskID string, in workflows.Answ
 		return usagef("TEXT is missing, and there is no terminal to ask at: errand answer TASK TEXT, with - to read it from stdin")
 	}
 	return a.withLink(ctx, func(l *link) error {
-		task, err := l.tasks.AgentTask(ctx, taskID)
+		w, err := l.tasks.WhatWaits(ctx, taskID)
 		if err != nil {
 			return explainTask(taskID, err)
 		}
-		if task.Question == nil {
-			return fmt.Errorf("task %s has no open question, it is %s", taskID, task.Status)
+		if w.Question == nil {
+			return fmt.Errorf("task %s has no open question, it is %s", taskID, w.Status)
 		}
-		in.QuestionID = cmp.Or(in.QuestionID, task.Question.ID)
+		in.QuestionID = cmp.Or(in.QuestionID, w.Question.ID)
 		var ok bool
-		if in.Text, ok, err = newPrompter(a).ask(ctx, task); err != nil || !ok {
+		if in.Text, ok, err = newPrompter(a).ask(ctx, openQuestionOf(w)); err != nil || !ok {
 			return err
 		}
 		return a.answer(ctx, l, taskID, in)
@@ -126,11 +126,10 @@ func newPrompter(a *app) *prompter {
 	return &prompter{app: a, lines: lines}
 }
 
-// ask shows the question of a task and waits for a line, which may be empty. It
+// ask shows a question and waits for a line, which may be empty. It
 // returns false at the end of input, and an error when ctx ends.
-func (p *prompter) ask(ctx context.Context, task starter.AgentTask) (string, bool, error) {
-	q := task.Question
-	_, _ = fmt.Fprintf(p.app.err, "%s · %s\n%s\n> ", task.ID, cell(task.Prompt, 60), printable(q.Text, ""))
+func (p *prompter) ask(ctx context.Context, q openQuestion) (string, bool, error) {
+	_, _ = fmt.Fprintf(p.app.err, "%s · %s\n%s\n> ", q.TaskID, cell(q.Prompt, 60), printable(q.Text, ""))
 	select {
 	case text, ok := <-p.lines:
 		if !ok {
@@ -164,32 +163,37 @@ func (a *app) inboxCommand() *cobra.Command {
 
 // openQuestion is a question that waits for a person.
 type openQuestion struct {
-	TaskID     string     `json:"task_id"`
+	TaskID     string     `json:"task_id"` // what answer takes
 	QuestionID string     `json:"question_id"`
 	Text       string     `json:"text"`
-	AskedAt    time.Time  `json:"asked_at"`
+	AskedAt    *time.Time `json:"asked_at"`
 	Deadline   *time.Time `json:"deadline"`
 	Prompt     string     `json:"prompt"`
 	Connection string     `json:"connection"`
+	Trouble    string     `json:"trouble,omitempty"` // why the question is not known
+}
+
+func openQuestionOf(w starter.Waiting) openQuestion {
+	open := openQuestion{TaskID: w.ID, Prompt: w.Subject, Connection: w.Connection, Trouble: w.Trouble}
+	if q := w.Question; q != nil {
+		open.QuestionID, open.Text, open.AskedAt, open.Deadline = q.ID, q.Text, &q.AskedAt, q.Deadline
+	}
+	return open
 }
 
 func (a *app) inbox(ctx context.Context, l *link, by string) error {
-	tasks, err := l.tasks.List(ctx, starter.Filter{Status: workflows.StatusWaiting})
+	all, err := l.tasks.AllWaiting(ctx)
 	if err != nil {
 		return err
 	}
-	tasks = slices.DeleteFunc(tasks, func(t starter.AgentTask) bool { return t.Question == nil })
-	slices.SortFunc(tasks, func(x, y starter.AgentTask) int { return x.Question.AskedAt.Compare(y.Question.AskedAt) })
-	if a.flags.output == outputText && a.interactive() && terminal(a.out) != nil {
-		return a.answerOneByOne(ctx, l, tasks, by)
-	}
-	open := make([]openQuestion, len(tasks))
-	for i, t := range tasks {
-		q := t.Question
-		open[i] = openQuestion{
-			TaskID: t.ID, QuestionID: q.ID, Text: q.Text, AskedAt: q.AskedAt, Deadline: q.Deadline,
-			Prompt: t.Prompt, Connection: t.Connection,
+	open := []openQuestion{}
+	for _, w := range all {
+		if w.Question != nil || w.Trouble != "" { // else it is paused, and asks nothing
+			open = append(open, openQuestionOf(w))
 		}
+	}
+	if a.flags.output == outputText && a.interactive() && terminal(a.out) != nil {
+		return a.answerOneByOne(ctx, l, open, by)
 	}
 	return printList(a, open, func(w io.Writer) error { return a.inboxTable(w, open) })
 }
@@ -201,28 +205,40 @@ func (a *app) inboxTable(w io.Writer, open []openQuestion) error {
 	}
 	rows := make([][]string, len(open))
 	for i, q := range open {
-		rows[i] = []string{q.TaskID, q.QuestionID, age(q.AskedAt), cell(q.Text, 80)}
+		if q.Trouble != "" {
+			rows[i] = []string{q.TaskID, "?", "?", cell(q.Trouble, 80)}
+			continue
+		}
+		rows[i] = []string{q.TaskID, q.QuestionID, age(*q.AskedAt), cell(q.Text, 80)}
 	}
 	return table(w, []string{"TASK", "ID", "ASKED", "QUESTION"}, rows)
 }
 
 // answerOneByOne asks a person at the terminal what waits for one.
-func (a *app) answerOneByOne(ctx context.Context, l *link, tasks []starter.AgentTask, by string) error {
-	if len(tasks) == 0 {
+func (a *app) answerOneByOne(ctx context.Context, l *link, all []openQuestion, by string) error {
+	var open []openQuestion
+	for _, q := range all {
+		if q.Trouble != "" {
+			a.note("%s waits, but what it asks is not known: %s", q.TaskID, q.Trouble)
+			continue
+		}
+		open = append(open, q)
+	}
+	if len(open) == 0 {
 		a.note("nothing waits for an answer")
 		return nil
 	}
 	p := newPrompter(a)
-	for i, task := range tasks {
-		_, _ = fmt.Fprintf(a.err, "\n[%d/%d] asked %s ago · ", i+1, len(tasks), age(task.Question.AskedAt))
-		text, ok, err := p.ask(ctx, task)
+	for i, q := range open {
+		_, _ = fmt.Fprintf(a.err, "\n[%d/%d] asked %s ago · ", i+1, len(open), age(*q.AskedAt))
+		text, ok, err := p.ask(ctx, q)
 		if err != nil || !ok {
 			return err
 		}
 		if text == "" {
 			continue
 		}
-		err = a.answer(ctx, l, task.ID, workflows.AnswerInput{QuestionID: task.Question.ID, Text: text, By: by})
+		err = a.answer(ctx, l, q.TaskID, workflows.AnswerInput{QuestionID: q.QuestionID, Text: text, By: by})
 		if _, refused := errors.AsType[*starter.RefusedError](err); refused {
 			a.note("%s", err) // someone was quicker; the next one may still wait
 		} else if err != nil {
