@@ -35,6 +35,8 @@ type Activities struct {
 	Transcripts Transcripts // nil: nothing is kept
 	Ledger      Ledger      // nil: what a dead worker created is not found again
 	Temporal    Temporal    // nil: the ledger does not say where its owners are
+	Batches     BatchStore  // nil: batches are left to other workers
+	Tasks       BatchTasks  // needed with Batches
 }
 
 // SessionInput names one session.

@@ -86,12 +86,17 @@ func changed(news []*historypb.HistoryEvent) bool {
 	return false
 }
 
-// events hands visit the events of a task as they come, run after run, until
-// the task has closed, and nothing now and then while none come.
+// events is workflowEvents of a task.
 func (c *Client) events(ctx context.Context, taskID string, filter enumspb.HistoryEventFilterType, visit func([]*historypb.HistoryEvent) error) error {
+	return c.workflowEvents(ctx, workflows.AgentTaskWorkflowID(taskID), filter, visit)
+}
+
+// workflowEvents hands visit the events of a workflow as they come, run after
+// run, until it has closed, and nothing now and then while none come.
+func (c *Client) workflowEvents(ctx context.Context, workflowID string, filter enumspb.HistoryEventFilterType, visit func([]*historypb.HistoryEvent) error) error {
 	request := &workflowservice.GetWorkflowExecutionHistoryRequest{
 		Namespace:              c.namespace,
-		Execution:              &commonpb.WorkflowExecution{WorkflowId: workflows.AgentTaskWorkflowID(taskID)},
+		Execution:              &commonpb.WorkflowExecution{WorkflowId: workflowID},
 		WaitNewEvent:           true,
 		HistoryEventFilterType: filter,
 		SkipArchival:           true,

@@ -107,7 +107,7 @@ func (f Filter) query() (string, error) {
 	if err := workflows.CheckLabels(f.Labels); err != nil {
 		return "", &InvalidInputError{Err: err}
 	}
-	for _, word := range labelWords(f.Labels) {
+	for _, word := range workflows.LabelWords(f.Labels) {
 		terms = append(terms, equal(workflows.AttributeLabels.GetName(), word))
 	}
 	return strings.Join(terms, " AND "), nil

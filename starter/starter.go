@@ -13,8 +13,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -33,6 +31,7 @@ type Client struct {
 	namespace string
 	payloads  converter.DataConverter
 	failures  converter.FailureConverter
+	batches   workflows.BatchStore
 }
 
 // Options repeat what the connection to Temporal was made with, where that was
@@ -41,6 +40,7 @@ type Options struct {
 	Namespace        string
 	DataConverter    converter.DataConverter
 	FailureConverter converter.FailureConverter
+	Batches          workflows.BatchStore // the workers' own; nil: there are no batches
 }
 
 // New returns a client on a connection to Temporal, which stays the caller's
@@ -57,6 +57,7 @@ func New(c client.Client, o Options) *Client {
 		namespace: cmp.Or(o.Namespace, client.DefaultNamespace),
 		payloads:  o.DataConverter,
 		failures:  o.FailureConverter,
+		batches:   o.Batches,
 	}
 }
 
@@ -67,33 +68,13 @@ type Started struct {
 	Known  bool // a task of that id was there already; nothing was started
 }
 
-// summaryLength bounds the line by which Temporal's pages show a task, in
-// bytes; the server takes 400.
-const summaryLength = 200
-
 // StartAgentTask starts a task, or finds the one that has its id already,
 // whether that is open or closed.
 func (c *Client) StartAgentTask(ctx context.Context, in workflows.AgentTaskInput) (Started, error) {
 	if err := in.Validate(); err != nil {
 		return Started{}, &InvalidInputError{Err: err}
 	}
-	attributes := []temporal.SearchAttributeUpdate{
-		workflows.AttributeStatus.ValueSet(string(workflows.StatusRunning)),
-		workflows.AttributeConnection.ValueSet(in.Connection),
-	}
-	if len(in.Labels) > 0 {
-		attributes = append(attributes, workflows.AttributeLabels.ValueSet(labelWords(in.Labels)))
-	}
-	run, err := c.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID:                                       workflows.AgentTaskWorkflowID(in.TaskID),
-		TaskQueue:                                workflows.TaskQueue,
-		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
-		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
-		WorkflowExecutionErrorWhenAlreadyStarted: true,
-		TypedSearchAttributes:                    temporal.NewSearchAttributes(attributes...),
-		StaticSummary:                            summary(in.Prompt),
-		EnableEagerStart:                         true,
-	}, workflows.AgentTaskType, in)
+	run, err := c.temporal.ExecuteWorkflow(ctx, workflows.StartOptions(in), workflows.AgentTaskType, in)
 	if already, ok := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); ok {
 		return Started{TaskID: in.TaskID, RunID: already.RunId, Known: true}, nil
 	}
@@ -197,27 +178,6 @@ const messageTimeout = 75 * time.Second
 
 // queryTimeout bounds the state query, which no vendor can hold up.
 const queryTimeout = 10 * time.Second
-
-func summary(prompt string) string {
-	s := strings.Join(strings.Fields(prompt), " ")
-	if len(s) <= summaryLength {
-		return s
-	}
-	cut := summaryLength
-	for cut > 0 && s[cut]&0xC0 == 0x80 { // not inside a UTF-8 sequence
-		cut--
-	}
-	return s[:cut] + "…"
-}
-
-func labelWords(labels map[string]string) []string {
-	words := make([]string, 0, len(labels))
-	for k, v := range labels {
-		words = append(words, k+"="+v)
-	}
-	slices.Sort(words)
-	return words
-}
 
 // CheckWorkers returns a [*NoWorkerError] when no worker has asked for work
 // lately.

@@ -19,6 +19,7 @@ type Config struct {
 	Transcripts activities.Transcripts // nil: what sessions say is not kept
 	Ledger      activities.Ledger      // shared by all workers of a connection; nil: orphans are found on exclusive connections alone
 
+	Batches activities.BatchStore // shared by all workers of the namespace; nil: batches are left to other workers
 	// OnFatalError is told why the worker has stopped by itself; nil: nobody is.
 	OnFatalError func(error)
 }
@@ -44,6 +45,8 @@ func New(c Config) worker.Worker {
 		Transcripts: c.Transcripts,
 		Ledger:      c.Ledger,
 		Temporal:    &server{client: c.Client},
+		Batches:     c.Batches,
+		Tasks:       &tasks{client: c.Client},
 	})
 	return w
 }
@@ -60,4 +63,5 @@ func RegisterWorkflows(r interface{ RegisterWorkflow(workflow any) }) {
 	r.RegisterWorkflow(workflows.AgentTask)
 	r.RegisterWorkflow(workflows.Ask)
 	r.RegisterWorkflow(workflows.Reaper)
+	r.RegisterWorkflow(workflows.Batch)
 }

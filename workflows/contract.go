@@ -97,6 +97,7 @@ type AgentTaskInput struct {
 	Provider   string            `json:"provider,omitempty"` // for people and lists; the worker goes by Connection
 	Agent      string            `json:"agent,omitempty"`    // the vendor's name of the agent; empty: the connection's
 	Labels     map[string]string `json:"labels,omitempty"`
+	Batch      string            `json:"batch,omitempty"` // id of the batch that the task is an item of
 
 	FollowUps []string `json:"follow_ups,omitempty"` // further messages, each after the turn before it
 

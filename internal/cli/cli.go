@@ -141,7 +141,7 @@ func (a *app) root() *cobra.Command {
 	for group, commands := range map[string][]*cobra.Command{
 		groupTasks: {
 			a.runCommand(), a.listCommand(), a.showCommand(), a.watchCommand(), a.answerCommand(), a.inboxCommand(),
-			a.pauseCommand(), a.resumeCommand(), a.cancelCommand(),
+			a.pauseCommand(), a.resumeCommand(), a.cancelCommand(), a.batchCommand(),
 		},
 		groupServers: {a.devCommand(), a.workerCommand(), a.sessionsCommand()},
 		groupOther:   {a.versionCommand()},

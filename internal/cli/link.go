@@ -16,6 +16,7 @@ import (
 	sdkworker "go.temporal.io/sdk/worker"
 	"google.golang.org/grpc"
 
+	"github.com/errand-dev/errand/batchstore"
 	"github.com/errand-dev/errand/internal/config"
 	"github.com/errand-dev/errand/internal/engine"
 	"github.com/errand-dev/errand/internal/transcript"
@@ -40,6 +41,7 @@ type link struct {
 	connections *connections
 	transcripts transcript.Dir
 	ledger      *ledger.Ledger // nil before a worker runs here
+	batches     *batchstore.Store
 
 	config   *config.Config
 	logger   *slog.Logger
@@ -67,6 +69,7 @@ func (a *app) open(ctx context.Context, c *config.Config, o linkOptions) (_ *lin
 	l := &link{
 		connections: newConnections(c, o.logger),
 		transcripts: transcriptsOf(c),
+		batches:     batchstore.At(c.Batches),
 		config:      c,
 		logger:      o.logger,
 	}
@@ -89,7 +92,7 @@ func (a *app) open(ctx context.Context, c *config.Config, o linkOptions) (_ *lin
 	if l.temporal, err = client.DialContext(dialCtx, options); err != nil {
 		return nil, usagef("cannot reach Temporal at %s: %w: check --address or TEMPORAL_ADDRESS", options.HostPort, err)
 	}
-	l.tasks = starter.New(l.temporal, starter.Options{Namespace: options.Namespace})
+	l.tasks = starter.New(l.temporal, starter.Options{Namespace: options.Namespace, Batches: l.batches})
 	switch {
 	case !l.embedded() || o.noWorker:
 	case l.ownsTemporal():
@@ -160,7 +163,8 @@ func (l *link) startWorker(fatal func(error)) error {
 		return err
 	}
 	w := worker.New(worker.Config{
-		Client: l.temporal, Connections: l.connections, Transcripts: l.transcripts, Ledger: l.ledger, OnFatalError: fatal,
+		Client: l.temporal, Connections: l.connections, Transcripts: l.transcripts, Ledger: l.ledger,
+		Batches: l.batches, OnFatalError: fatal,
 	})
 	if err := w.Start(); err != nil {
 		return fmt.Errorf("the worker did not start: %w", err)
@@ -243,6 +247,7 @@ func (l *link) Close() error {
 	if l.ledger != nil {
 		_ = l.ledger.Close() // it holds nothing back
 	}
+	_ = l.batches.Close() // it holds nothing back
 	if l.temporal != nil {
 		l.temporal.Close()
 	}

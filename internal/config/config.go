@@ -36,6 +36,7 @@ type Config struct {
 	Connections map[string]Connection
 	DataDir     string // absolute; not made yet
 	Ledger      string // folder, absolute, or bucket URL of the record of sessions
+	Batches     string // folder, absolute, or bucket URL of what batches are made of and have come to
 	// SessionServer is how the local session server serves, without its folder,
 	// keys and secrets.
 	SessionServer sessionserver.Config
@@ -63,6 +64,9 @@ func Load(s Sources) (*Config, error) {
 	}
 	if c.Ledger == "" {
 		c.Ledger = filepath.Join(c.DataDir, "ledger")
+	}
+	if c.Batches == "" {
+		c.Batches = filepath.Join(c.DataDir, "batches")
 	}
 	c.Temporal, err = loadTemporal(s.Temporal, s.Env)
 	return c, err

@@ -58,6 +58,7 @@ func userConfigDir(env Environment) string {
 type fileContent struct {
 	Default     string                    `toml:"default"`
 	Ledger      string                    `toml:"ledger"`
+	Batches     string                    `toml:"batches"`
 	Connections map[string]fileConnection `toml:"connections"`
 	Agents      map[string]fileAgent      `toml:"agents"`
 
@@ -136,14 +137,20 @@ func (c *Config) readFile(path string, env Environment) error {
 		}
 		c.SessionServer.Programs[name] = program
 	}
-	if c.Ledger = content.Ledger; c.Ledger != "" && !strings.Contains(c.Ledger, "://") && !filepath.IsAbs(c.Ledger) {
-		c.Ledger = filepath.Join(filepath.Dir(path), c.Ledger)
-	}
+	c.Ledger, c.Batches = place(path, content.Ledger), place(path, content.Batches)
 	c.Default = content.Default
 	if _, ok := c.Connections[c.Default]; !ok && c.Default != "" && c.Default != Local {
 		return c.wrong(text, toml.Key{"default"}, fmt.Errorf("there is no connection %q, there is %s", c.Default, strings.Join(c.Names(), ", ")))
 	}
 	return nil
+}
+
+// place is a folder, which may be written as seen from the file, or a bucket.
+func place(path, text string) string {
+	if text == "" || strings.Contains(text, "://") || filepath.IsAbs(text) {
+		return text
+	}
+	return filepath.Join(filepath.Dir(path), text)
 }
 
 // connectionName keeps names fit for search attributes, tables and shells.
