@@ -143,7 +143,7 @@ func (a *app) root() *cobra.Command {
 			a.runCommand(), a.listCommand(), a.showCommand(), a.watchCommand(), a.answerCommand(), a.inboxCommand(),
 			a.pauseCommand(), a.resumeCommand(), a.cancelCommand(), a.batchCommand(),
 		},
-		groupServers: {a.devCommand(), a.workerCommand(), a.sessionsCommand()},
+		groupServers: {a.devCommand(), a.workerCommand(), a.webCommand(), a.sessionsCommand()},
 		groupOther:   {a.versionCommand()},
 	} {
 		for _, c := range commands {

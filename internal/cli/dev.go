@@ -17,12 +17,13 @@ import (
 
 func (a *app) devCommand() *cobra.Command {
 	var o engine.TemporalOptions
+	var inboxAt net.Listener
 	c := &cobra.Command{
 		Use:   "dev",
-		Short: "Run everything in one process: Temporal with its Web UI, sessions, a worker",
+		Short: "Run everything in one process: Temporal with its Web UI, sessions, a worker, the inbox",
 		Long: "Runs everything in one process until it is interrupted: a Temporal server with\n" +
-			"its Web UI, the local session server, and a worker. Commands with the same data\n" +
-			"directory use them.",
+			"its Web UI, the local session server, a worker, and the inbox. Commands with the\n" +
+			"same data directory use them.",
 		Example: example(`dev`, `dev --port 7240 --ui-port 8240`),
 		Args:    exactly(),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -33,13 +34,27 @@ func (a *app) devCommand() *cobra.Command {
 			if o.UIPort, err = freePort(c, "ui-port"); err != nil {
 				return err
 			}
-			return a.dev(c.Context(), o)
+			if inboxAt, err = listenAt(c, "inbox-port"); err != nil {
+				return err
+			}
+			defer func() { _ = inboxAt.Close() }() // the inbox has closed it, if it was served
+			return a.dev(c.Context(), o, inboxAt)
 		},
 	}
 	// Where tools look for a Temporal server on this machine.
 	c.Flags().IntVar(&o.Port, "port", 7233, "`PORT` of the Temporal server, 0 for any; another if the default is taken")
 	c.Flags().IntVar(&o.UIPort, "ui-port", 8233, "`PORT` of its Web UI, 0 for any; another if the default is taken")
+	c.Flags().Int("inbox-port", inboxPort, "`PORT` of the inbox, 0 for any; another if the default is taken")
 	return c
+}
+
+// listenAt listens at the port that freePort finds.
+func listenAt(c *cobra.Command, name string) (net.Listener, error) {
+	port, err := freePort(c, name)
+	if err != nil {
+		return nil, err
+	}
+	return net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 }
 
 // freePort is the port that a flag says, or 0, for any, when the flag was not
@@ -59,7 +74,7 @@ func freePort(c *cobra.Command, name string) (int, error) {
 	return 0, usagef("--%s %d cannot be used: %w", name, port, err)
 }
 
-func (a *app) dev(ctx context.Context, o engine.TemporalOptions) (err error) {
+func (a *app) dev(ctx context.Context, o engine.TemporalOptions, inboxAt net.Listener) (err error) {
 	c, err := a.load()
 	if err != nil {
 		return err
@@ -81,12 +96,21 @@ func (a *app) dev(ctx context.Context, o engine.TemporalOptions) (err error) {
 		return err
 	}
 	warnOfMissingKeys(c, logger)
-	if err := a.printServers(l); err != nil {
+	served, err := a.serveInbox(l, inboxAt)
+	if err != nil {
 		return err
 	}
-	<-ctx.Done()
-	a.note("stopping; open tasks go on when errand runs again")
-	return nil
+	defer served.stop()
+	if err := a.printServers(l, served.link); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		a.note("stopping; open tasks go on when errand runs again")
+		return nil
+	case err := <-served.failed:
+		return err
+	}
 }
 
 // warnOfMissingKeys names the connections that cannot be used.
@@ -105,15 +129,16 @@ type servers struct {
 	WebUI     string `json:"web_ui"`
 	Sessions  string `json:"sessions"`
 	Shop      string `json:"shop"`
+	Inbox     string `json:"inbox"` // the link that logs in
 	DataDir   string `json:"data_dir"`
 	PID       int    `json:"pid"`
 }
 
-func (a *app) printServers(l *link) error {
+func (a *app) printServers(l *link, inboxLink string) error {
 	t := l.engine.Temporal()
 	s := servers{
 		Temporal: t.Address, Namespace: l.config.Temporal.Namespace, WebUI: "http://" + t.UIAddress,
-		DataDir: l.config.DataDir, PID: os.Getpid(),
+		Inbox: inboxLink, DataDir: l.config.DataDir, PID: os.Getpid(),
 	}
 	if local := l.connections.sessions(); local.BaseURL != "" {
 		s.Sessions, s.Shop = local.BaseURL, local.BaseURL+"/shop/"
@@ -121,7 +146,7 @@ func (a *app) printServers(l *link) error {
 	if a.flags.output != outputText {
 		return a.printJSON(s)
 	}
-	rows := [][]string{{"Web UI", s.WebUI}}
+	rows := [][]string{{"Inbox", s.Inbox}, {"Web UI", s.WebUI}}
 	if s.Sessions != "" {
 		rows = append(rows, []string{"Sessions", s.Sessions}, []string{"Demo shop", s.Shop + " (to agents http://shop.localhost/)"})
 	}
