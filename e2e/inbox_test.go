@@ -1,6 +1,11 @@
 package e2e
 
 import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +15,7 @@ import (
 	sdkworker "go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/errand-dev/errand/starter"
 	"github.com/errand-dev/errand/workflows"
 )
 
@@ -105,4 +111,79 @@ func TestTheSecondAnswerIsToldWhoGaveTheFirstEvenAfterTheEnd(t *testing.T) {
 	second := h.start("answer", "tee", "--question", "q-1", "--by", "bob", "L")
 	require.Equal(t, 1, second.wait())
 	second.says("question q-1 was already answered by ada; the task has ended (completed)")
+}
+
+// web starts `errand web` and returns the link that logs in.
+func (h *home) web() string {
+	h.t.Helper()
+	p := h.start("web", "--listen", "127.0.0.1:0", "-o", "json")
+	p.says(`"inbox"`)
+	require.Eventually(h.t, func() bool { return json.Valid([]byte(p.out.String())) }, patience, 20*time.Millisecond)
+	return parse[struct{ Inbox string }](h.t, p.out.String()).Inbox
+}
+
+// call calls the JSON API of an inbox.
+func call[T any](t *testing.T, link, method, path, body string) (int, T) {
+	t.Helper()
+	site, err := url.Parse(link)
+	require.NoError(t, err)
+	r, err := http.NewRequestWithContext(longer(t), method, "http://"+site.Host+path, strings.NewReader(body))
+	require.NoError(t, err)
+	r.Header.Set("Authorization", "Bearer "+site.Query().Get("token"))
+	response, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	defer func() { _ = response.Body.Close() }()
+	b, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return response.StatusCode, parse[T](t, string(b))
+}
+
+func TestTheInboxTellsProgramsWhatHappenedAndTakesTheirAnswers(t *testing.T) {
+	h := newHome(t)
+	h.dev()
+	link := h.web()
+	require.Equal(t, token(t, link), token(t, h.web()), "the link stays good")
+	run := h.start("run", "--id", "tee", "--agent", "script", `think Hm; ask Which size?; wait 3s; finish "{{answer}}"`)
+	run.says("Which size?")
+
+	type moment struct{ Kind, Text, By, ID string }
+	var page starter.WaitingPage
+	require.Eventually(t, func() bool {
+		_, page = call[starter.WaitingPage](t, link, http.MethodGet, "/api/waiting", "")
+		return len(page.Items) == 1
+	}, patience, 50*time.Millisecond)
+	require.Equal(t, "tee", page.Items[0].ID)
+	require.Equal(t, "Which size?", page.Items[0].Question.Text)
+	require.NotEmpty(t, page.Items[0].ViewURL)
+	_, said := call[[]struct{ Type, Text string }](t, link, http.MethodGet, "/api/tasks/tee/messages", "")
+	require.Contains(t, said, struct{ Type, Text string }{"thought", "Hm"})
+
+	status, paused := call[struct{ Status string }](t, link, http.MethodPost, "/api/tasks/tee/pause", "")
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, "paused", paused.Status)
+	status, _ = call[workflows.Answer](t, link, http.MethodPost, "/api/tasks/tee/answer", `{"question_id":"q-1","text":"M","by":"ada"}`)
+	require.Equal(t, http.StatusOK, status, "a paused task's question is open")
+	status, refused := call[struct{ Error string }](t, link, http.MethodPost, "/api/tasks/tee/answer", `{"question_id":"q-1","text":"L","by":"bob"}`)
+	require.Equal(t, http.StatusConflict, status)
+	require.Contains(t, refused.Error, "already answered by ada")
+	_, _ = call[struct{ Status string }](t, link, http.MethodPost, "/api/tasks/tee/resume", "")
+	require.Equal(t, 0, run.wait())
+
+	_, moments := call[[]moment](t, link, http.MethodGet, "/api/tasks/tee/timeline", "")
+	var kinds []string
+	for _, m := range moments {
+		kinds = append(kinds, m.Kind)
+	}
+	require.Equal(t, []string{"created", "session", "turn", "question", "paused", "answer", "resumed", "turn", "finished", "deleted", "ended"}, kinds)
+	require.Equal(t, moment{"question", "Which size?", "", ""}, moments[3])
+	require.Equal(t, moment{"answer", "M", "ada", "q-1"}, moments[5])
+	require.Equal(t, moment{"turn", "M", "", ""}, moments[7])
+	require.Equal(t, moment{"ended", "completed", "", ""}, moments[10])
+}
+
+func token(t *testing.T, link string) string {
+	t.Helper()
+	site, err := url.Parse(link)
+	require.NoError(t, err)
+	return site.Query().Get("token")
 }

@@ -9,8 +9,8 @@ document.addEventListener("keydown", (e) => {
   }
 });
 
-// A keyboard is at hand where a mouse is: begin in the answer.
-if (matchMedia("(pointer: fine)").matches) {
+// Begin in the answer, but not where that would bring up a keyboard on the screen.
+if (!matchMedia("(pointer: coarse)").matches) {
   document.querySelector("[data-first]")?.focus();
 }
 
