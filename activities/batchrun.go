@@ -103,6 +103,10 @@ func (r *itemRun) run(ctx context.Context) (RunItemsOutput, error) {
 		r.feed(feed, todo, from)
 	}()
 	err := r.take(ctx)
+	r.progress.Open = 0
+	if err != nil {
+		r.progress.Open = int(r.open.Load()) // they go on without this run
+	}
 	stop()
 	<-fed
 	if flushing := r.flush(ctx, true); flushing != nil && err == nil {
@@ -124,9 +128,6 @@ func (r *itemRun) take(ctx context.Context) error {
 	defer beat.Stop()
 	shift := time.NewTimer(r.in.Shift)
 	defer shift.Stop()
-	if err := r.flush(ctx, false); err != nil {
-		return storeError(err)
-	}
 	for {
 		select {
 		case result := <-r.results:
@@ -184,13 +185,16 @@ func (r *itemRun) flush(ctx context.Context, last bool) error {
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), flushPatience)
 		defer cancel()
 	}
+	if !last {
+		r.progress.Open = int(r.open.Load())
+	}
 	if len(r.pending) > 0 {
 		if err := r.a.Batches.AddResults(ctx, r.in.Batch, r.pending); err != nil {
 			return err
 		}
 		r.pending, r.bytes = nil, 0
 	}
-	r.progress.Open, r.progress.At = int(r.open.Load()), r.told.At
+	r.progress.At = r.told.At
 	if r.progress == r.told {
 		return nil
 	}

@@ -98,7 +98,7 @@ func (b *batch) step(ctx workflow.Context) (done bool, err error) {
 	b.applied = b.changes
 	b.list(ctx, b.status())
 	if b.s.Paused && b.s.Drained {
-		return false, workflow.Await(ctx, func() bool { return !b.s.Paused })
+		return false, workflow.Await(ctx, func() bool { return b.changes != b.applied })
 	}
 	mode := activities.BatchRun
 	if b.s.Paused {

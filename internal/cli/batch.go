@@ -21,7 +21,8 @@ func (a *app) batchCommand() *cobra.Command {
 		Short: "Run many agent tasks out of a JSONL or CSV file",
 	}
 	asGroup(c)
-	c.AddCommand(a.batchRunCommand(), a.batchShowCommand(), a.batchResultsCommand())
+	c.AddCommand(a.batchRunCommand(), a.batchListCommand(), a.batchShowCommand(), a.batchWatchCommand(), a.batchResultsCommand(),
+		a.batchPauseCommand(), a.batchResumeCommand(), a.batchSetCommand(), a.batchCancelCommand(), a.batchRetryCommand())
 	return c
 }
 

@@ -15,14 +15,11 @@ import (
 
 // attendBatch follows a batch to its end and reports on it.
 func (a *app) attendBatch(ctx context.Context, l *link, id string) error {
-	var last string
-	batch, err := l.tasks.FollowBatch(ctx, id, batchLook, func(b starter.Batch) error {
-		if line := countsLine(b); line != last {
-			last = line
-			a.note("%s", line)
-		}
-		return nil
-	})
+	follow := a.followBatchPlain
+	if terminal(a.err.base) != nil && a.env.Get("TERM") != "dumb" {
+		follow = a.followBatchLive
+	}
+	batch, err := follow(ctx, l, id)
 	switch {
 	case ctx.Err() != nil:
 		a.note("%s", a.whereBatchGoesOn(l, id))
@@ -33,16 +30,26 @@ func (a *app) attendBatch(ctx context.Context, l *link, id string) error {
 	if err := a.printBatch(batch); err != nil {
 		return err
 	}
+	if batch.Failed > 0 || batch.Cancelled > 0 {
+		a.note("%s", batchAdvice(a, batch))
+	}
 	return statusOfBatch(batch)
+}
+
+// batchAdvice says what to do about items that did not complete.
+func batchAdvice(a *app, b starter.Batch) string {
+	again := []string{"batch", "retry", b.ID}
+	if b.Failed > 0 {
+		again = append(again, "--failed")
+	}
+	if b.Cancelled > 0 {
+		again = append(again, "--cancelled")
+	}
+	return fmt.Sprintf("see %s, and run those again with %s", a.again("batch", "results", b.ID), a.again(again...))
 }
 
 // batchLook is the time between two looks at a batch that is followed.
 const batchLook = time.Second
-
-// countsLine is how far a batch is, in a line.
-func countsLine(b starter.Batch) string {
-	return fmt.Sprintf("batch %s %s · %d of %d done · %d running · %d waiting · %d failed", b.ID, b.Status, b.Done(), b.Total, b.Running, b.Waiting, b.Failed)
-}
 
 func (a *app) batchShowCommand() *cobra.Command {
 	return &cobra.Command{
