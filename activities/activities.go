@@ -37,6 +37,8 @@ type Activities struct {
 	Temporal    Temporal    // nil: the ledger does not say where its owners are
 	Batches     BatchStore  // nil: batches are left to other workers
 	Tasks       BatchTasks  // needed with Batches
+
+	Notifications Notifications // nil: targets of alerts are URLs, and nothing is signed
 }
 
 // SessionInput names one session.

@@ -19,7 +19,9 @@ type Config struct {
 	Transcripts activities.Transcripts // nil: what sessions say is not kept
 	Ledger      activities.Ledger      // shared by all workers of a connection; nil: orphans are found on exclusive connections alone
 
-	Batches activities.BatchStore // shared by all workers of the namespace; nil: batches are left to other workers
+	Batches       activities.BatchStore    // shared by all workers of the namespace; nil: batches are left to other workers
+	Notifications activities.Notifications // where alerts go, and what signs them; nil: to URLs alone, unsigned
+
 	// OnFatalError is told why the worker has stopped by itself; nil: nobody is.
 	OnFatalError func(error)
 }
@@ -47,6 +49,8 @@ func New(c Config) worker.Worker {
 		Temporal:    &server{client: c.Client},
 		Batches:     c.Batches,
 		Tasks:       &tasks{client: c.Client},
+
+		Notifications: c.Notifications,
 	})
 	return w
 }
@@ -64,4 +68,5 @@ func RegisterWorkflows(r interface{ RegisterWorkflow(workflow any) }) {
 	r.RegisterWorkflow(workflows.Ask)
 	r.RegisterWorkflow(workflows.Reaper)
 	r.RegisterWorkflow(workflows.Batch)
+	r.RegisterWorkflow(workflows.Monitor)
 }
