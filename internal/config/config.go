@@ -41,6 +41,7 @@ type Config struct {
 	// keys and secrets.
 	SessionServer sessionserver.Config
 	WebhookSecret KeyRef // signs the webhooks of the local session server
+	Monitors      Monitors
 	Temporal      Temporal
 }
 

@@ -63,6 +63,7 @@ type fileContent struct {
 	Agents      map[string]fileAgent      `toml:"agents"`
 
 	SessionServer fileSessionServer `toml:"session_server"`
+	Monitors      fileMonitors      `toml:"monitors"`
 }
 
 type fileConnection struct {
@@ -126,6 +127,11 @@ func (c *Config) readFile(path string, env Environment) error {
 			return c.wrong(text, toml.Key{"session_server", "webhook_secret"}, err)
 		}
 	}
+	monitors, key, err := readMonitors(content.Monitors, meta, filepath.Dir(path), env)
+	if err != nil {
+		return c.wrong(text, key, err)
+	}
+	c.Monitors = monitors
 	for name, f := range content.Agents {
 		at := func(key ...string) toml.Key { return append(toml.Key{"agents", name}, key...) }
 		if !agentName.MatchString(name) {
