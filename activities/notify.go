@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -66,9 +65,10 @@ func CheckTarget(target string) error {
 const notifyTimeout = 15 * time.Second
 
 // notifyClient follows no redirect: it would make a GET of a POST, or hand an
-// alert to a host that nobody named.
+// alert to a host that nobody named. Alerts are too seldom to keep connections.
 var notifyClient = &http.Client{
 	Timeout:       notifyTimeout,
+	Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true},
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 
@@ -97,7 +97,6 @@ func (a *Activities) Notify(ctx context.Context, in NotifyInput) (NotifyOutput, 
 	if response.StatusCode < 300 {
 		activity.RecordHeartbeat(ctx, response.StatusCode)
 	}
-	_, _ = io.CopyN(io.Discard, response.Body, 64<<10) // so that the connection can be used again
 	return NotifyOutput{Status: response.StatusCode}, answerError(request.URL.Host, response)
 }
 
