@@ -6,8 +6,10 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -18,14 +20,34 @@ type page struct {
 	mu     sync.Mutex
 	status int
 	body   string
+	order  []visit
+	hold   chan struct{} // visits wait until it is closed; nil: none does
+	visits int
 }
 
 func newPage(t *testing.T) *page {
 	t.Helper()
 	p := &page{}
-	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p.mu.Lock()
+		p.visits++
+		hold := p.hold
+		p.mu.Unlock()
+		if hold != nil {
+			select {
+			case <-hold:
+			case <-r.Context().Done():
+				return
+			}
+		}
 		p.mu.Lock()
 		defer p.mu.Unlock()
+		if len(p.order) > 0 {
+			p.status, p.body = p.order[0].status, p.order[0].body
+			if len(p.order) > 1 {
+				p.order = p.order[1:]
+			}
+		}
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.WriteHeader(p.status)
 		_, _ = io.WriteString(w, p.body)
@@ -59,7 +81,7 @@ type ears struct {
 // alert is what a monitor tells, with the id of its delivery.
 type alert struct {
 	ID, Monitor, Kind, Field string
-	Old, New                 any
+	Old, New                 json.RawMessage
 	At                       string
 	TaskID                   string `json:"task_id"`
 	URL                      string
@@ -132,8 +154,8 @@ func TestAMonitorTellsOfAPriceThatChanges(t *testing.T) {
 	heard := e.alerts()
 	require.Len(t, heard, 1)
 	got := heard[0]
-	require.Equal(t, []any{"teapot", "change", "price", 24.5, 19.5, tick.TaskID, p.URL},
-		[]any{got.Monitor, got.Kind, got.Field, got.Old, got.New, got.TaskID, got.URL})
+	require.Equal(t, []any{"teapot", "change", "price", "24.5", "19.5", tick.TaskID, p.URL},
+		[]any{got.Monitor, got.Kind, got.Field, string(got.Old), string(got.New), got.TaskID, got.URL})
 	require.Equal(t, got.ID, got.delivery)
 	require.Equal(t, "completed", h.show(tick.TaskID).Status, "a tick's task stands with all others")
 	require.Contains(t, h.must("list", "--label", "monitor=teapot"), tick.TaskID)
@@ -160,4 +182,113 @@ func TestAMonitorIsNotCreatedForAFieldThatTheResultLacks(t *testing.T) {
 	gone := h.start("monitor", "show", "teapot")
 	require.Equal(t, 1, gone.wait())
 	require.Contains(t, gone.errs.String(), "there is no monitor teapot: see errand monitor list")
+}
+
+// inOrder serves pages one after the other, one for each visit, and the last
+// one from then on.
+func (p *page) inOrder(pages ...visit) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.order = pages
+}
+
+// visit is what one visitor sees, and what a monitor is to make of it.
+type visit struct {
+	status  int
+	body    string
+	verdict string
+	alerts  string // kind old→new, separated by spaces
+}
+
+// TestExactlyTheAlertsThatThePagesAreWorth runs on a real schedule that ticks
+// by itself, on pages in a recorded order.
+func TestExactlyTheAlertsThatThePagesAreWorth(t *testing.T) {
+	t.Parallel()
+	const (
+		captcha = `<html><head><title>Just a moment...</title></head><body>Verify you are human. <div class="g-recaptcha"></div></body></html>`
+		blank   = `<html><head></head><body></body></html>`
+	)
+	shows := func(price, verdict, alerts string) visit {
+		return visit{http.StatusOK, product(price, "InStock"), verdict, alerts}
+	}
+	failing := func(status int, body, alerts string) visit { return visit{status, body, "failed", alerts} }
+	for name, test := range map[string]struct {
+		flags []string
+		pages []visit
+	}{
+		"changed": {[]string{"--watch", "price"}, []visit{
+			shows("1299.00", "first", ""),
+			shows("1.299,00", "same", ""),
+			shows("1,299.00", "same", ""),
+			shows("1.299,00 €", "same", ""),
+			failing(http.StatusOK, captcha, ""),
+			shows("1199", "changed", "change 1299→1199"),
+			failing(http.StatusGatewayTimeout, "504 Gateway Time-out", ""),
+			failing(http.StatusOK, blank, ""),
+			failing(http.StatusOK, captcha, "failing 1199→null"),
+			failing(http.StatusGatewayTimeout, "504 Gateway Time-out", ""),
+			shows("1.199,00 €", "same", "recovered 1199→1199"),
+			shows("1299", "changed", "change 1199→1299"),
+			shows("1299", "same", ""),
+		}},
+		"below": {[]string{"--watch", "price", "--when", "below:20"}, []visit{
+			shows("24.50", "first", ""),
+			shows("19,99", "changed", "change 24.5→19.99"),
+			shows("15", "changed", ""),
+			failing(http.StatusOK, captcha, ""),
+			shows("15", "same", ""),
+			shows("24.50", "changed", ""),
+			shows("19.50", "changed", "change 24.5→19.5"),
+		}},
+		"disappears": {[]string{"--watch", "availability", "--when", "disappears"}, []visit{
+			{http.StatusOK, product("5", "InStock"), "first", ""},
+			failing(http.StatusOK, captcha, ""),
+			failing(http.StatusOK, blank, ""),
+			{http.StatusOK, product("6", "OutOfStock"), "changed", `change "InStock"→null`},
+			{http.StatusOK, product("6", "OutOfStock"), "same", ""},
+			{http.StatusOK, product("6", "InStock"), "changed", ""},
+			{http.StatusOK, product("6", "OutOfStock"), "changed", `change "InStock"→null`},
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHome(t)
+			h.dev()
+			p, e := newPage(t), newEars(t)
+			p.inOrder(test.pages...)
+			h.must(append([]string{"monitor", "create", "m", "--every", "1s", "--notify", e.URL, "--url", p.URL,
+				"Report the product's name, price and availability"}, test.flags...)...)
+			var ticks []mtick
+			require.Eventually(t, func() bool {
+				ticks = h.ticks("m")
+				return len(ticks) >= len(test.pages)
+			}, patience, time.Second)
+			h.must("monitor", "pause", "m")
+
+			var wanted, heard []string
+			for i, want := range test.pages {
+				require.Equal(t, want.verdict, ticks[i].Verdict, "tick %d: %+v", i, ticks[i])
+				if want.alerts != "" {
+					wanted = append(wanted, want.alerts)
+				}
+			}
+			ids := map[string]bool{}
+			for _, a := range e.alerts() {
+				ids[a.delivery] = true
+				heard = append(heard, fmt.Sprintf("%s %s→%s", a.Kind, a.Old, a.New))
+			}
+			require.Equal(t, wanted, heard)
+			require.Len(t, ids, len(heard))
+		})
+	}
+}
+
+// ticks are the lines of `errand monitor history`.
+func (h *home) ticks(name string) []mtick {
+	h.t.Helper()
+	var ticks []mtick
+	for line := range strings.Lines(h.must("monitor", "history", name, "-o", "jsonl")) {
+		ticks = append(ticks, parse[mtick](h.t, line))
+	}
+	return ticks
 }
