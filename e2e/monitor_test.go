@@ -74,6 +74,7 @@ type ears struct {
 	*httptest.Server
 	mu     sync.Mutex
 	heard  []alert
+	before func(n int)     // before the n-th request is heard; nil: nothing
 	answer func(n int) int // status of the n-th request; nil: 200
 	posts  int
 }
@@ -97,10 +98,16 @@ func newEars(t *testing.T) *ears {
 	e.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		e.mu.Lock()
-		defer e.mu.Unlock()
 		e.posts++
+		n := e.posts
+		e.mu.Unlock()
+		if e.before != nil {
+			e.before(n)
+		}
+		e.mu.Lock()
+		defer e.mu.Unlock()
 		if e.answer != nil {
-			if status := e.answer(e.posts); status != http.StatusOK {
+			if status := e.answer(n); status != http.StatusOK {
 				w.WriteHeader(status)
 				return
 			}

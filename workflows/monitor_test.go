@@ -64,6 +64,9 @@ func (w *watching) tick(errand func(AgentTaskInput) (AgentTaskResult, error)) Ti
 	if w.state != nil {
 		env.SetLastCompletionResult(*w.state)
 	}
+	if w.during != nil {
+		w.during(env)
+	}
 	env.OnWorkflow(AgentTask, mock.Anything, mock.Anything).Return(func(ctx workflow.Context, in AgentTaskInput) (AgentTaskResult, error) {
 		w.tasks = append(w.tasks, in)
 		result, err := errand(in)
@@ -82,9 +85,6 @@ func (w *watching) tick(errand func(AgentTaskInput) (AgentTaskResult, error)) Ti
 		}
 		return activities.NotifyOutput{Status: 200}, nil
 	})
-	if w.during != nil {
-		w.during(env)
-	}
 	began := env.Now()
 	env.ExecuteWorkflow(Monitor, w.in)
 	w.took = env.Now().Sub(began)
@@ -182,6 +182,17 @@ func TestATickThatSomebodyCancelsCountsNeitherWay(t *testing.T) {
 	require.Zero(t, w.state.Failures)
 	require.Equal(t, watch.Same, w.tick(costs("5 €")).Verdict)
 	require.Empty(t, w.heard)
+}
+
+func TestATaskThatHasTheNameOfATickIsLeftAlone(t *testing.T) {
+	w := newWatching(t)
+	w.during = func(env *testsuite.TestWorkflowEnvironment) {
+		env.OnWorkflow(AgentTask, mock.Anything, mock.MatchedBy(func(in AgentTaskInput) bool { return in.TaskID == "teapot-20261127-090000" })).
+			Return(AgentTaskResult{}, &temporal.ChildWorkflowExecutionAlreadyStartedError{})
+	}
+	tick := w.tick(costs("5 €"))
+	require.Equal(t, watch.First, tick.Verdict, tick.Reason)
+	require.Regexp(t, "^teapot-20261127-090000-.{8}$", tick.TaskID)
 }
 
 func TestATickWaitsNoLongerThanItsErrandMayTake(t *testing.T) {

@@ -29,6 +29,11 @@ func (t *tick) errand(ctx workflow.Context) outcome {
 		in.RestoreSession = t.s.Snapshot
 	}
 	result, err := t.callAgentTask(ctx, in)
+	if _, taken := errors.AsType[*temporal.ChildWorkflowExecutionAlreadyStartedError](err); taken {
+		// Somebody's own task, or a tick of the same second: of a monitor that had the name before.
+		in.TaskID += "-" + workflow.GetInfo(ctx).WorkflowExecution.RunID[:8]
+		result, err = t.callAgentTask(ctx, in)
+	}
 	o := t.outcome(in, result, err)
 	if in.RestoreSession == "" || !cannotRestore(result, err) {
 		return o
@@ -63,13 +68,19 @@ func (t *tick) outcome(in AgentTaskInput, result AgentTaskResult, err error) out
 		o.note = "no snapshot: " + result.SnapshotError
 	}
 	var app *temporal.ApplicationError
+	var terminated *temporal.TerminatedError
+	var child *temporal.ChildWorkflowExecutionError
 	switch {
 	case err == nil:
 		return o
+	case errors.As(err, &terminated):
+		o.verdict, o.failure = VerdictFailed, "the errand was terminated"
 	case temporal.IsCanceledError(err):
 		o.verdict, o.failure = VerdictCancelled, "the errand was cancelled"
 	case errors.As(err, &app):
 		o.verdict, o.failure = VerdictFailed, fmt.Sprintf("%s: %s", app.Type(), app.Message())
+	case errors.As(err, &child) && child.Unwrap() != nil:
+		o.verdict, o.failure = VerdictFailed, child.Unwrap().Error()
 	default:
 		o.verdict, o.failure = VerdictFailed, err.Error()
 	}
