@@ -123,7 +123,7 @@ func (c *Client) CreateMonitor(ctx context.Context, s MonitorSchedule, in workfl
 		ID: workflows.MonitorScheduleID(in.Name), Spec: s.spec(time.Now()),
 		Action: &client.ScheduleWorkflowAction{
 			ID: workflows.MonitorWorkflowID(in.Name), Workflow: workflows.MonitorType, Args: []any{in}, TaskQueue: workflows.TaskQueue,
-			StaticSummary: summary("tick of monitor " + in.Name),
+			StaticSummary: "tick of monitor " + in.Name,
 		},
 		Overlap:       enumspb.SCHEDULE_OVERLAP_POLICY_SKIP,
 		CatchupWindow: s.catchUp(),

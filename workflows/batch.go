@@ -227,13 +227,13 @@ func (b *batch) callRunItems(ctx workflow.Context, mode activities.BatchMode) (o
 		},
 		Task: b.in.Task,
 	}
-	err = workflow.ExecuteActivity(watching(ctx, b.in.HeartbeatTimeout, "run the items ("+string(mode)+")"), acts.RunItems, in).Get(ctx, &out)
+	err = workflow.ExecuteActivity(inShifts(ctx, b.in.HeartbeatTimeout, "run the items ("+string(mode)+")"), acts.RunItems, in).Get(ctx, &out)
 	return out, err
 }
 
-// watching is the policy of an activity that keeps its own time and is begun
+// inShifts is the policy of an activity that keeps its own time and is begun
 // again for as long as it takes: whatever stops it is not the batch's fault.
-func watching(ctx workflow.Context, heartbeat time.Duration, summary string) workflow.Context {
+func inShifts(ctx workflow.Context, heartbeat time.Duration, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: batchShift + reportSlack,
 		HeartbeatTimeout:    heartbeat,

@@ -141,8 +141,7 @@ func (a *app) root() *cobra.Command {
 	for group, commands := range map[string][]*cobra.Command{
 		groupTasks: {
 			a.runCommand(), a.listCommand(), a.showCommand(), a.watchCommand(), a.answerCommand(), a.inboxCommand(),
-			a.pauseCommand(), a.resumeCommand(), a.cancelCommand(), a.batchCommand(),
-			a.pauseCommand(), a.resumeCommand(), a.cancelCommand(), a.monitorCommand(),
+			a.pauseCommand(), a.resumeCommand(), a.cancelCommand(), a.batchCommand(), a.monitorCommand(),
 		},
 		groupServers: {a.devCommand(), a.workerCommand(), a.webCommand(), a.sessionsCommand()},
 		groupOther:   {a.versionCommand()},

@@ -164,9 +164,7 @@ func (l *link) startWorker(fatal func(error)) error {
 	}
 	w := worker.New(worker.Config{
 		Client: l.temporal, Connections: l.connections, Transcripts: l.transcripts, Ledger: l.ledger,
-		Batches: l.batches, OnFatalError: fatal,
-		Client: l.temporal, Connections: l.connections, Transcripts: l.transcripts, Ledger: l.ledger, OnFatalError: fatal,
-		Notifications: l.config.Monitors,
+		Batches: l.batches, Notifications: l.config.Monitors, OnFatalError: fatal,
 	})
 	if err := w.Start(); err != nil {
 		return fmt.Errorf("the worker did not start: %w", err)
