@@ -19,7 +19,7 @@ func statusOf(err error) int {
 		noWorker *starter.NoWorkerError
 	)
 	switch {
-	case errors.Is(err, starter.ErrUnknownTask):
+	case errors.Is(err, starter.ErrUnknownTask), errors.Is(err, starter.ErrUnknownBatch):
 		return http.StatusNotFound
 	case errors.As(err, &refused):
 		return http.StatusConflict
@@ -41,12 +41,25 @@ func (s *server) sayFailure(w http.ResponseWriter, r *http.Request, err error) {
 	switch status {
 	case http.StatusNotFound:
 		title = "There is no such task"
+		if errors.Is(err, starter.ErrUnknownBatch) {
+			title = "There is no such batch"
+		}
 	case http.StatusConflict:
 		title = "This was refused"
 	case http.StatusBadGateway:
 		s.Logger.Warn("request failed", "path", r.URL.Path, "error", err)
 	}
 	s.sayError(w, r, status, title, sentence(err))
+}
+
+// unlessNoWorker keeps in trouble that no worker answers, and passes any other
+// error on: what is known all the same is worth showing.
+func unlessNoWorker(err error, trouble *string) error {
+	if noWorker, ok := errors.AsType[*starter.NoWorkerError](err); ok {
+		*trouble = noWorker.Error()
+		return nil
+	}
+	return err
 }
 
 // sentence makes an error one that people can read.

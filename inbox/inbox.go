@@ -1,5 +1,5 @@
 // Package inbox serves the inbox to people: what waits for an answer, live, a
-// page for each task, and the same as JSON for programs.
+// page for each task and each batch, and the same as JSON for programs.
 //
 // The pages are rendered here and need no build; htmx keeps them up to date.
 // Whoever has the login link may do everything, nobody else anything.
@@ -48,6 +48,7 @@ type Message struct {
 // Options are what an inbox is made of.
 type Options struct {
 	Tasks    Tasks
+	Batches  Batches
 	Messages Messages // nil: what agents said is not shown
 	Token    string   // of the login link, see [LoadToken]; an inbox without one lets nobody in
 	Name     string   // who answers, where the person does not say; empty: everyone has to
@@ -85,6 +86,7 @@ func New(o Options) http.Handler {
 	private.HandleFunc("POST /api/tasks/{id}/pause", s.apiCommand(s.pause))
 	private.HandleFunc("POST /api/tasks/{id}/resume", s.apiCommand(s.resume))
 	private.HandleFunc("POST /api/tasks/{id}/cancel", s.apiCommand(s.cancel))
+	s.handleBatches(private)
 	private.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		s.sayError(w, r, http.StatusNotFound, "There is nothing here", "Look at the address, or begin at the inbox.")
 	})

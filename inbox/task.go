@@ -148,9 +148,7 @@ func (s *server) load(ctx context.Context, id string) (taskView, error) {
 		ID: id, Agent: true, WorkflowID: task.WorkflowID, Subject: task.Prompt, Task: task,
 		Status: task.Status, Question: task.Question, Trouble: task.Trouble,
 	}
-	if noWorker, ok := errors.AsType[*starter.NoWorkerError](err); ok {
-		v.Trouble = noWorker.Error()
-	} else if err != nil {
+	if err := unlessNoWorker(err, &v.Trouble); err != nil {
 		return taskView{}, err
 	}
 	if task.Session != nil && !task.Session.Deleted {
@@ -168,9 +166,7 @@ func (s *server) loadOther(ctx context.Context, id string) (taskView, error) {
 		ID: id, WorkflowID: w.WorkflowID, Subject: cmp.Or(w.Subject, w.Asker), Asker: w.Asker,
 		Status: w.Status, Question: w.Question, ViewURL: w.ViewURL,
 	}
-	if noWorker, ok := errors.AsType[*starter.NoWorkerError](err); ok {
-		v.Trouble = noWorker.Error()
-	} else if err != nil {
+	if err := unlessNoWorker(err, &v.Trouble); err != nil {
 		return taskView{}, err
 	}
 	v.Moments, err = s.Tasks.Timeline(ctx, id)
