@@ -51,6 +51,8 @@ var measurements = []measurement{
 	{"sessions", measureSessions},
 	{"recovery", measureRecovery},
 	{"cost", measureCost},
+	{"answers", measureAnswers},
+	{"waiting", measureWaiting},
 }
 
 func main() {

@@ -178,7 +178,7 @@ func TestAPersonSeesAQuestionComeAndAnswersIt(t *testing.T) {
 	b.reads("Which variant do you mean?")
 	b.reads("Ship order 42 by express")
 	require.Equal(t, 1, eval[int](b, `window.samePage`), "it came without a reload")
-	b.until(`document.title === "2 wait · Errand"`)
+	b.until(`document.title === "2 wait for you · Errand"`)
 	b.picture("inbox-light")
 	b.look(1000, 900, "dark")
 	b.picture("inbox-dark")

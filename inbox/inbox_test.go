@@ -368,7 +368,7 @@ func TestPagesGoOn(t *testing.T) {
 	p := member(t)
 	p.tasks.next, p.tasks.count = "abc", 10_000
 	_, body := p.get("/")
-	require.Contains(t, body, "10,000 wait")
+	require.Contains(t, body, "10,000 wait for you")
 	require.Contains(t, body, `href="/?after=abc"`)
 	p.get("/?after=abc")
 	require.Equal(t, "abc", p.tasks.asked[len(p.tasks.asked)-1].After)

@@ -18,7 +18,7 @@ type inboxView struct {
 	Live     livePart
 }
 
-// Title is that of the page, with what waits.
+// Title is that of the page, with how much waits.
 func (v inboxView) Title() string { return v.Words() + " · Errand" }
 
 // Words say how much waits.
@@ -28,9 +28,9 @@ func (v inboxView) Words() string {
 	case 0:
 		return "Nothing waits"
 	case 1:
-		return "1 waits"
+		return "1 waits for you"
 	}
-	return number(n) + " wait"
+	return number(n) + " wait for you"
 }
 
 func (s *server) showInbox(w http.ResponseWriter, r *http.Request) {

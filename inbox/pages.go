@@ -22,7 +22,7 @@ func newPages() *pages {
 	t := template.New("").Funcs(template.FuncMap{
 		"age":    age,
 		"left":   left,
-		"clock":  func(t time.Time) string { return t.Local().Format("15:04:05") },
+		"clock":  clock,
 		"full":   func(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 MST") },
 		"stamp":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"short":  short,
@@ -124,6 +124,15 @@ func span(d time.Duration) string {
 	default:
 		return fmt.Sprintf("%d days", int(d.Hours()/24))
 	}
+}
+
+// clock is a time of day, with the day unless that is today.
+func clock(t time.Time) string {
+	t = t.Local()
+	if t.Format(time.DateOnly) == time.Now().Format(time.DateOnly) {
+		return t.Format(time.TimeOnly)
+	}
+	return t.Format("Jan 2 15:04:05")
 }
 
 // short is a text in one line of at most n characters.
