@@ -144,7 +144,7 @@ func (h *home) member() (*browser, string) {
 	return b, link
 }
 
-func TestABrowserIsRefusedWithoutTheLink(t *testing.T) {
+func TestBrowserIsRefusedWithoutTheLink(t *testing.T) {
 	h := newHome(t)
 	h.dev()
 	link, err := url.Parse(h.web())
@@ -164,7 +164,7 @@ func TestABrowserIsRefusedWithoutTheLink(t *testing.T) {
 	require.Empty(t, eval[string](b, `document.cookie`), "scripts cannot read the cookie")
 }
 
-func TestAPersonSeesAQuestionComeAndAnswersIt(t *testing.T) {
+func TestInTheBrowserAQuestionComesWithoutAReloadAndIsAnswered(t *testing.T) {
 	h := newHome(t)
 	b, _ := h.member()
 	b.look(1000, 900, "light")
@@ -179,8 +179,9 @@ func TestAPersonSeesAQuestionComeAndAnswersIt(t *testing.T) {
 	b.reads("Ship order 42 by express")
 	require.Equal(t, 1, eval[int](b, `window.samePage`), "it came without a reload")
 	b.until(`document.title === "2 wait for you · Errand"`)
+	b.look(1000, 500, "light")
 	b.picture("inbox-light")
-	b.look(1000, 900, "dark")
+	b.look(1000, 500, "dark")
 	b.picture("inbox-dark")
 	b.look(1000, 1200, "light")
 
@@ -204,7 +205,7 @@ func TestAPersonSeesAQuestionComeAndAnswersIt(t *testing.T) {
 	b.requireQuiet()
 }
 
-func TestWhatAPersonTypesStaysWhenSomebodyElseAnswers(t *testing.T) {
+func TestInTheBrowserWhatOneTypesStaysWhenSomebodyElseAnswers(t *testing.T) {
 	h := newHome(t)
 	b, link := h.member()
 	run := h.start("run", "--id", "tee", "--agent", "script", `ask Which size?; wait 4s; ask Which colour?; finish 1`)
@@ -226,7 +227,7 @@ func TestWhatAPersonTypesStaysWhenSomebodyElseAnswers(t *testing.T) {
 	require.Empty(t, eval[string](b, `document.querySelector("#text").value`), "nobody answers one question with the answer to another")
 }
 
-func TestTheInboxWorksByKeyboardAlone(t *testing.T) {
+func TestInTheBrowserTheKeyboardIsEnough(t *testing.T) {
 	h := newHome(t)
 	b, _ := h.member()
 	run := h.start("run", "--id", "tee", "--agent", "script", `ask Which size?; finish "{{answer}}"`)
@@ -239,7 +240,7 @@ func TestTheInboxWorksByKeyboardAlone(t *testing.T) {
 	b.press(kb.Enter, chromedp.KeyModifiers(ctrl))
 	b.reads("Answered: q-1 of tee")
 	require.Equal(t, 0, run.wait())
-	require.Equal(t, "\"M\"\n", `"`+h.show("tee").Answers[0].Text+"\"\n")
+	require.Equal(t, "M", h.show("tee").Answers[0].Text)
 
 	h.start("run", "--id", "slow", "--agent", "script", `ask Go on?; finish 1`).says("Go on?")
 	b.until(`!!document.querySelector("#w-agent-task-slow")`)
@@ -279,7 +280,7 @@ func (b *browser) tab(there string) {
 	require.Fail(b.t, "the keyboard does not lead there", there)
 }
 
-func TestThePagesFitAPhoneInLightAndDark(t *testing.T) {
+func TestInTheBrowserOfAPhoneThePagesFitInLightAndDark(t *testing.T) {
 	h := newHome(t)
 	b, link := h.member()
 	site, err := url.Parse(link)

@@ -10,12 +10,15 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 	sdkworker "go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/errand-dev/errand/starter"
+	"github.com/errand-dev/errand/worker"
 	"github.com/errand-dev/errand/workflows"
 )
 
@@ -80,6 +83,30 @@ func TestAnyWorkflowAsksTheSameInbox(t *testing.T) {
 	second.says("was already answered by ada")
 	h.inbox(0)
 	require.Equal(t, "[]\n", h.must("list", "-o", "json"), "it is no agent task")
+
+	for id, register := range map[string]func(registry){
+		"release-7":     func(r registry) { r.RegisterWorkflow(deploy) },
+		"ask-release-7": func(r registry) { worker.RegisterWorkflows(r) },
+	} {
+		replayer := sdkworker.NewWorkflowReplayer()
+		register(replayer)
+		require.NoError(t, replayer.ReplayWorkflowHistoryWithOptions(nil, historyOf(t, c, id),
+			sdkworker.ReplayWorkflowHistoryOptions{OriginalExecution: workflow.Execution{ID: id}}), id)
+	}
+}
+
+type registry = interface{ RegisterWorkflow(workflow any) }
+
+func historyOf(t *testing.T, c client.Client, workflowID string) *historypb.History {
+	t.Helper()
+	history := &historypb.History{}
+	it := c.GetWorkflowHistory(longer(t), workflowID, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for it.HasNext() {
+		event, err := it.Next()
+		require.NoError(t, err)
+		history.Events = append(history.Events, event)
+	}
+	return history
 }
 
 func TestAQuestionThatNoWorkerAnswersForIsListedAndSaysSo(t *testing.T) {

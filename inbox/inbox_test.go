@@ -342,8 +342,8 @@ func TestNothingIsSentWhereThereIsNothingNew(t *testing.T) {
 	p.tasks.question = nil
 	status, body := p.get("/waiting?seen=" + sum)
 	require.Equal(t, http.StatusOK, status)
-	require.Contains(t, body, "<title>Nothing waits · Errand</title>")
-	require.Contains(t, body, `hx-swap-oob="innerHTML">Nothing waits</p>`)
+	require.Contains(t, body, "<title>Nothing waits for you · Errand</title>")
+	require.Contains(t, body, `hx-swap-oob="innerHTML">Nothing waits for you</p>`)
 }
 
 func TestATaskPageHearsOfANewQuestionAndOfAnAnswerButKeepsTheForm(t *testing.T) {

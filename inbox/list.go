@@ -26,7 +26,7 @@ func (v inboxView) Words() string {
 	n := max(v.Total, int64(len(v.Items)))
 	switch n {
 	case 0:
-		return "Nothing waits"
+		return "Nothing waits for you"
 	case 1:
 		return "1 waits for you"
 	}

@@ -7,6 +7,8 @@ import (
 
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
+
+	"github.com/errand-dev/errand/workflows"
 )
 
 // ErrUnknownTask means that Temporal has no task of that id, or has it no more.
@@ -28,6 +30,9 @@ func (e *RefusedError) Error() string { return e.Reason }
 type NoWorkerError struct{ Queue string }
 
 func (e *NoWorkerError) Error() string {
+	if e.Queue != workflows.TaskQueue {
+		return fmt.Sprintf("no worker is polling the task queue %q", e.Queue)
+	}
 	return fmt.Sprintf("no worker is polling the task queue %q: start one with `errand worker`", e.Queue)
 }
 

@@ -182,12 +182,16 @@ const queryTimeout = 10 * time.Second
 // CheckWorkers returns a [*NoWorkerError] when no worker has asked for work
 // lately.
 func (c *Client) CheckWorkers(ctx context.Context) error {
-	d, err := c.temporal.DescribeTaskQueue(ctx, workflows.TaskQueue, enumspb.TASK_QUEUE_TYPE_WORKFLOW)
+	return c.checkQueue(ctx, workflows.TaskQueue)
+}
+
+func (c *Client) checkQueue(ctx context.Context, queue string) error {
+	d, err := c.temporal.DescribeTaskQueue(ctx, queue, enumspb.TASK_QUEUE_TYPE_WORKFLOW)
 	if err != nil {
 		return explain(err)
 	}
 	if len(d.GetPollers()) == 0 {
-		return &NoWorkerError{Queue: workflows.TaskQueue}
+		return &NoWorkerError{Queue: queue}
 	}
 	return nil
 }
@@ -204,12 +208,20 @@ func (c *Client) explainMessage(ctx context.Context, err error) error {
 		return &NoWorkerError{Queue: workflows.TaskQueue}
 	}
 	if isDeadline(err) {
-		checkCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), queryTimeout)
-		defer cancel()
-		if noWorker := c.CheckWorkers(checkCtx); noWorker != nil {
-			return noWorker
-		}
-		return fmt.Errorf("the task did not answer in time; its worker may be busy: %w", err)
+		return c.explainSilence(ctx, workflows.TaskQueue, err)
 	}
 	return explain(err)
+}
+
+// explainSilence finds out why nothing has come from a task queue in time.
+func (c *Client) explainSilence(ctx context.Context, queue string, err error) error {
+	if isNoPoller(err) {
+		return &NoWorkerError{Queue: queue}
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), queryTimeout)
+	defer cancel()
+	if noWorker := c.checkQueue(ctx, queue); noWorker != nil {
+		return noWorker
+	}
+	return fmt.Errorf("the task did not answer in time; its worker may be busy: %w", err)
 }

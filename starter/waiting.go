@@ -90,12 +90,12 @@ func (c *Client) Waiting(ctx context.Context, p Page) (WaitingPage, error) {
 		return WaitingPage{}, explain(err)
 	}
 	items := make([]*Waiting, len(list.GetExecutions()))
-	var absent absentWorkers
+	var silent silentQueues
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(parallelQueries)
 	for i, info := range list.GetExecutions() {
 		group.Go(func() (err error) {
-			items[i], err = c.waiting(groupCtx, info, &absent)
+			items[i], err = c.waiting(groupCtx, info, &silent)
 			return err
 		})
 	}
@@ -145,26 +145,26 @@ func (w Waiting) since() time.Time {
 	return w.Question.AskedAt
 }
 
-// absentWorkers are the task queues that nobody was found to poll: what else
-// is in them is not asked, or a page would take that long for each.
-type absentWorkers struct {
-	mu     sync.Mutex
-	queues map[string]bool
+// silentQueues are the task queues from which no answer comes, with the reason:
+// what else is in them is not asked, or a page would take that long for each.
+type silentQueues struct {
+	mu      sync.Mutex
+	reasons map[string]string
 }
 
-func (a *absentWorkers) has(queue string) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.queues[queue]
+func (s *silentQueues) reason(queue string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reasons[queue]
 }
 
-func (a *absentWorkers) add(queue string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.queues == nil {
-		a.queues = map[string]bool{}
+func (s *silentQueues) add(queue, reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.reasons == nil {
+		s.reasons = map[string]string{}
 	}
-	a.queues[queue] = true
+	s.reasons[queue] = reason
 }
 
 // listed is what visibility knows of something that waits.
@@ -186,11 +186,10 @@ func (c *Client) listed(info *workflowpb.WorkflowExecutionInfo) *Waiting {
 
 // waiting is what an entry of visibility waits for. It returns nil for one that
 // has come to something else since visibility last heard of it.
-func (c *Client) waiting(ctx context.Context, info *workflowpb.WorkflowExecutionInfo, absent *absentWorkers) (*Waiting, error) {
+func (c *Client) waiting(ctx context.Context, info *workflowpb.WorkflowExecutionInfo, silent *silentQueues) (*Waiting, error) {
 	w := c.listed(info)
 	queue := info.GetTaskQueue()
-	if absent.has(queue) {
-		w.Trouble = (&NoWorkerError{Queue: queue}).Error()
+	if w.Trouble = silent.reason(queue); w.Trouble != "" {
 		return w, nil
 	}
 	err := c.ask(ctx, w)
@@ -203,8 +202,8 @@ func (c *Client) waiting(ctx context.Context, info *workflowpb.WorkflowExecution
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case isDeadline(err) || isNoPoller(err):
-		absent.add(queue)
-		w.Trouble = (&NoWorkerError{Queue: queue}).Error()
+		w.Trouble = c.explainSilence(ctx, queue, err).Error()
+		silent.add(queue, w.Trouble)
 	default:
 		w.Trouble = explain(err).Error()
 	}
@@ -250,7 +249,7 @@ func (c *Client) WhatWaits(ctx context.Context, id string) (Waiting, error) {
 			return c.WhatWaits(ctx, id)
 		}
 		if isDeadline(err) || isNoPoller(err) {
-			err = &NoWorkerError{Queue: info.GetTaskQueue()}
+			err = c.explainSilence(ctx, info.GetTaskQueue(), err)
 		}
 		return *w, err
 	}

@@ -27,7 +27,9 @@ func Ask(ctx workflow.Context, in AskInput) (Answer, error) {
 // the answer. It starts Ask as a child of the calling workflow, so it can be
 // called for one question after the other, and for several at once, each with
 // an [AskInput.ID] of its own. A worker of Errand works on the child; the caller
-// needs nothing but its namespace.
+// needs nothing but its namespace. The child's id is made of the caller's, so a
+// test that replays the caller has to name it
+// (ReplayWorkflowHistoryOptions.OriginalExecution).
 //
 // The error is a [*temporal.ApplicationError] of type ErrTypeQuestionTimeout
 // when nobody answered in time and there is no default answer, and of type
