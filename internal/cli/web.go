@@ -41,7 +41,7 @@ func (a *app) webCommand() *cobra.Command {
 func (a *app) web(ctx context.Context, listen string) (err error) {
 	listener, err := net.Listen("tcp", listen)
 	if err != nil {
-		return usagef("--listen %s cannot be used: %w", listen, err)
+		return usagef("--listen %s cannot be used: %w: choose another HOST:PORT", listen, err)
 	}
 	defer func() { _ = listener.Close() }() // the server has closed it, if there was one
 	c, err := a.load()
