@@ -118,8 +118,17 @@ func (c *creation) earlier(ctx context.Context) (Session, error) {
 	return Session{}, nil
 }
 
-// create sends the create, with the intent on record.
+// create sends the create, with the intent on record, once the connection has
+// room for the session.
 func (c *creation) create(ctx context.Context) (Session, error) {
+	if queue, ok := c.provider.(provider.Queue); ok {
+		before := past(ctx, c.in.Before)
+		if err := queue.Enter(ctx, c.ref, roomPatience(ctx)); err != nil {
+			note(ctx, before) // this try has made nothing
+			return Session{}, convertError(c.in.Connection, err)
+		}
+		defer queue.Leave(c.ref)
+	}
 	e, err := c.entry(ctx)
 	if err == nil {
 		err = c.a.ledger().Put(ctx, e)
@@ -152,6 +161,20 @@ func (c *creation) create(ctx context.Context) (Session, error) {
 	}
 	return Session{}, withFate(convertError(c.in.Connection, err), fate)
 }
+
+// roomPatience is how long a try may wait for room. A first try inside the
+// workflow task does not wait at all; any other leaves the vendor the time that
+// it may take to bring up a session.
+func roomPatience(ctx context.Context) time.Duration {
+	info := activity.GetInfo(ctx)
+	if info.IsLocalActivity {
+		return 0
+	}
+	return max(0, time.Until(info.Deadline)-bootTime)
+}
+
+// bootTime is what a vendor gets to bring up a session.
+const bootTime = 35 * time.Second
 
 func (c *creation) entry(ctx context.Context) (LedgerEntry, error) {
 	info := activity.GetInfo(ctx)

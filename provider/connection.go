@@ -51,10 +51,19 @@ func New(c Connection) (Provider, error) {
 		if err != nil {
 			return nil, fmt.Errorf("connection %q: %w", c.Name, err)
 		}
-		return NewAGI(client, c.Agent, c.SettleTime), nil
+		return c.limited(NewAGI(client, c.Agent, c.SettleTime)), nil
 	default:
 		return nil, fmt.Errorf("connection %q: unknown provider %q: choose %s", c.Name, c.Provider, strings.Join(Names(), " or "))
 	}
+}
+
+// limited is the provider with the connection's limit of sessions, if it has
+// one.
+func (c Connection) limited(p Provider) Provider {
+	if c.MaxSessions <= 0 {
+		return p
+	}
+	return limit(p, c.MaxSessions)
 }
 
 // httpClient is nil, for the client's own, unless requests are limited.
