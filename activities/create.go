@@ -35,6 +35,8 @@ type Session struct {
 	ViewURL string `json:"view_url,omitempty"`
 	Ref     string `json:"ref,omitempty"`  // by which the ledger knows it
 	Lost    int    `json:"lost,omitempty"` // former tries whose reply never came, which may have made one more each
+
+	EnvironmentID string `json:"environment_id,omitempty"` // see [provider.Session]
 }
 
 // CreateSession makes a session. The intent stands in the ledger before the
@@ -82,7 +84,7 @@ func (c *creation) earlier(ctx context.Context) (Session, error) {
 	}
 	for _, e := range tries {
 		if e.SessionID != "" {
-			return c.made(provider.Session{ID: e.SessionID, ViewURL: e.ViewURL}), nil
+			return c.made(provider.Session{ID: e.SessionID, ViewURL: e.ViewURL, EnvironmentID: e.EnvironmentID}), nil
 		}
 	}
 	for _, e := range tries {
@@ -199,11 +201,12 @@ func (c *creation) entry(ctx context.Context) (LedgerEntry, error) {
 // record notes what a try has made.
 func (c *creation) record(ctx context.Context, e LedgerEntry, s provider.Session) error {
 	e.SessionID, e.ViewURL, e.Agent = s.ID, s.ViewURL, cmp.Or(s.Agent, e.Agent)
+	e.EnvironmentID = s.EnvironmentID
 	return c.a.ledger().Put(context.WithoutCancel(ctx), e)
 }
 
 func (c *creation) made(s provider.Session) Session {
-	return Session{ID: s.ID, ViewURL: s.ViewURL, Ref: c.ref, Lost: c.lost}
+	return Session{ID: s.ID, ViewURL: s.ViewURL, Ref: c.ref, Lost: c.lost, EnvironmentID: s.EnvironmentID}
 }
 
 // ledgerError holds a create back: one that nobody would know of is not sent.

@@ -41,6 +41,8 @@ type LedgerEntry struct {
 
 	SessionID string `json:"session_id,omitempty"`
 	ViewURL   string `json:"view_url,omitempty"`
+
+	EnvironmentID string `json:"environment_id,omitempty"` // see [provider.Session]
 }
 
 // Temporal tells activities what they cannot know of themselves. An answer that

@@ -273,6 +273,8 @@ func agiSession(s agi.Session) Session {
 		RawState:  string(s.Status),
 		ViewURL:   s.VNCURL,
 		CreatedAt: s.CreatedAt.Time,
+
+		EnvironmentID: s.EnvironmentID,
 	}
 }
 

@@ -98,6 +98,10 @@ type Session struct {
 	ViewURL   string    // where a person can watch it; may be empty
 	CreatedAt time.Time // by the vendor's clock; zero if it does not say
 	ClientRef string    // of its create, where the vendor carries one
+
+	// EnvironmentID is what a restored session has in common with the one that
+	// the snapshot is of; empty where the vendor does not say.
+	EnvironmentID string
 }
 
 // Listing is all sessions of an account at one moment.

@@ -327,6 +327,10 @@ type Session struct {
 	ID      string `json:"id"`
 	ViewURL string `json:"view_url"`
 	Deleted bool   `json:"deleted"`
+
+	// EnvironmentID is the same for a session that was restored from this one;
+	// empty where the vendor does not say.
+	EnvironmentID string `json:"environment_id,omitempty"`
 }
 
 // Question is the agent's request for input.

@@ -24,7 +24,7 @@ func (t *agentTask) createSession(ctx workflow.Context) error {
 		}
 		return err
 	}
-	t.s.Session = &Session{ID: s.ID, ViewURL: s.ViewURL}
+	t.s.Session = &Session{ID: s.ID, ViewURL: s.ViewURL, EnvironmentID: s.EnvironmentID}
 	t.s.SessionRef = s.Ref
 	t.s.SessionsCreated += 1 + s.Lost
 	return nil
