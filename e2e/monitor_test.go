@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -298,4 +300,27 @@ func (h *home) ticks(name string) []mtick {
 		ticks = append(ticks, parse[mtick](h.t, line))
 	}
 	return ticks
+}
+
+func TestATickGoesOnWithTheSnapshotOfTheOneBefore(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	require.NoError(t, os.WriteFile(filepath.Join(h.dir, "errand.toml"), []byte("[session_server]\nttl = \"4s\"\nsnapshot_max_count = 1\n"), 0o600))
+	h.dev()
+	h.must("monitor", "create", "m", "--every", "24h", "--watch", "seen", "--type", "text", "--agent", "script", "--snapshot", "filesystem",
+		`write seen {{file seen}}+; finish {"seen": "{{file seen}}"}`)
+	require.Equal(t, "++", h.trigger("m").Value, "what the one before has written")
+	require.Equal(t, "+++", h.trigger("m").Value)
+
+	h.must("run", "--agent", "script", "--snapshot", "filesystem", "finish 1")
+	snapshots := filepath.Join(h.data, "sessions", "snapshots", "*")
+	require.Eventually(t, func() bool {
+		there, err := filepath.Glob(snapshots)
+		return err == nil && len(there) == 1
+	}, patience, 100*time.Millisecond, "the server keeps one snapshot, and that is not the monitor's")
+	cold := h.trigger("m")
+	require.Equal(t, "+", cold.Value)
+	require.Contains(t, cold.Note, "started cold: ")
+	require.Equal(t, "completed", h.show(cold.TaskID).Status)
+	require.Equal(t, "++", h.trigger("m").Value)
 }

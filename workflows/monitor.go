@@ -177,10 +177,12 @@ var attributeScheduledAt = temporal.NewSearchAttributeKeyTime("TemporalScheduled
 
 // outcome is what came of the errand of a tick.
 type outcome struct {
-	taskID   string
-	result   json.RawMessage
-	verdict  watch.Verdict // of an errand that brought no result
-	failure  string        // why there is none; empty: there is
-	snapshot string        // session whose snapshot was kept
-	note     string        // what else went on
+	taskID      string
+	result      json.RawMessage
+	verdict     watch.Verdict // of an errand that brought no result
+	failure     string        // why there is none; empty: there is
+	snapshot    string        // session whose snapshot was kept
+	environment string        // of its session
+	note        string        // what else went on
+	stuck       bool          // no session came of restoring a snapshot, nor a word why
 }

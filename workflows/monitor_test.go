@@ -236,6 +236,24 @@ func TestATickBeginsWithTheSnapshotOfTheLastGoodOne(t *testing.T) {
 	failed := w.tick(ends(activities.ErrTypeSessionGone, &Session{ID: "s-5"}))
 	require.Equal(t, VerdictFailed, failed.Verdict, "it was restored, and failed later")
 	require.Len(t, w.tasks, 6)
+
+	in := func(environment string, errand func(AgentTaskInput) (AgentTaskResult, error)) func(AgentTaskInput) (AgentTaskResult, error) {
+		return func(in AgentTaskInput) (AgentTaskResult, error) {
+			r, err := errand(in)
+			r.Session = &Session{ID: "s", EnvironmentID: environment}
+			return r, err
+		}
+	}
+	require.Empty(t, w.tick(in("e-1", kept("s-4", "5 €"))).Note, "it is not known which it was before")
+	require.Empty(t, w.tick(in("e-1", kept("s-4", "5 €"))).Note)
+	require.Equal(t, "started cold: the vendor has no snapshot of session s-4 any more", w.tick(in("e-2", kept("s-4", "5 €"))).Note)
+	for range mostStuck {
+		require.Empty(t, w.tick(ends(ErrTypeTaskTimeout, nil)).Note)
+	}
+	stuck := w.tick(kept("s-6", "5 €"))
+	require.Equal(t, "started cold: 2 ticks in a row got no session with the snapshot of s-4", stuck.Note)
+	w.tick(kept("s-7", "5 €"))
+	require.Equal(t, "s-6", w.tasks[len(w.tasks)-1].RestoreSession)
 }
 
 func TestAnAlertThatIsNotHeardWaitsForTheNextTick(t *testing.T) {

@@ -19,13 +19,22 @@ const (
 	// the tick, which waits no longer.
 	tickGrace   = 5 * time.Minute
 	cancelGrace = time.Minute
+
+	// mostStuck is how many ticks in a row may end without a session before one
+	// starts cold: a vendor may answer a restore that cannot be with a server error.
+	mostStuck = 2
 )
 
 // errand runs the tick's agent task: with the snapshot of the last good tick,
 // or cold where that cannot be restored.
 func (t *tick) errand(ctx workflow.Context) outcome {
 	in := t.in.task(t.at)
-	if t.s.Snapshot != "" {
+	var note string
+	switch {
+	case t.s.Snapshot == "":
+	case t.s.Stuck >= mostStuck:
+		note = fmt.Sprintf("started cold: %d ticks in a row got no session with the snapshot of %s", t.s.Stuck, t.s.Snapshot)
+	default:
 		in.RestoreSession = t.s.Snapshot
 	}
 	result, err := t.callAgentTask(ctx, in)
@@ -35,7 +44,15 @@ func (t *tick) errand(ctx workflow.Context) outcome {
 		result, err = t.callAgentTask(ctx, in)
 	}
 	o := t.outcome(in, result, err)
-	if in.RestoreSession == "" || !cannotRestore(result, err) {
+	if note != "" {
+		o.note = note
+	}
+	restored := t.s.Snapshot != "" && in.RestoreSession == t.s.Snapshot
+	o.stuck = restored && o.verdict == VerdictFailed && result.Session == nil
+	if restored && o.environment != "" && t.s.Restored != "" && o.environment != t.s.Restored {
+		o.note = fmt.Sprintf("started cold: the vendor has no snapshot of session %s any more", t.s.Snapshot)
+	}
+	if !restored || !cannotRestore(result, err) {
 		return o
 	}
 	t.log.Info("snapshot not restored, starting cold", "session", in.RestoreSession, "error", err)
@@ -63,6 +80,9 @@ func (t *tick) outcome(in AgentTaskInput, result AgentTaskResult, err error) out
 	o := outcome{taskID: in.TaskID, result: result.Result}
 	if result.Snapshot != nil {
 		o.snapshot = result.Snapshot.SessionID
+	}
+	if result.Session != nil {
+		o.environment = result.Session.EnvironmentID
 	}
 	if result.SnapshotError != "" {
 		o.note = "no snapshot: " + result.SnapshotError

@@ -20,6 +20,8 @@ type MonitorState struct {
 	Memory   watch.Memory `json:"memory"`             // of the last good value
 	GoodAt   *time.Time   `json:"good_at,omitempty"`  // when that was
 	Snapshot string       `json:"snapshot,omitempty"` // session of the last good tick, to restore from
+	Restored string       `json:"restored,omitempty"` // environment of that, which a session has that begins with it
+	Stuck    int          `json:"stuck,omitempty"`    // ticks in a row that got no session with that
 	Failures int          `json:"failures,omitempty"` // ticks in a row without a good value
 	Failing  bool         `json:"failing,omitempty"`  // an alert has told so
 
@@ -104,6 +106,11 @@ func (t *tick) conclude(o outcome, j watch.Judgement) {
 	if o.taskID != MonitorTaskID(t.in.Name, t.at) {
 		record.TaskID = o.taskID
 	}
+	if o.stuck {
+		t.s.Stuck++
+	} else {
+		t.s.Stuck = 0
+	}
 	alert := func(kind AlertKind, value json.RawMessage) {
 		t.alert(kind, value, j.Reason, o.taskID)
 		record.Alerted = append(record.Alerted, kind)
@@ -126,7 +133,7 @@ func (t *tick) conclude(o outcome, j watch.Judgement) {
 		at := t.at
 		t.s.Memory, t.s.GoodAt, t.s.Failures, t.s.Failing = j.Memory, &at, 0, false
 		if o.snapshot != "" {
-			t.s.Snapshot = o.snapshot
+			t.s.Snapshot, t.s.Restored = o.snapshot, o.environment
 		}
 	}
 	t.s.Count++
