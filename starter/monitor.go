@@ -33,11 +33,12 @@ type Monitor struct {
 	Watch      watch.Rule      `json:"watch"` // with the type that was found, once there was a good value
 	Notify     []string        `json:"notify"`
 
-	Last        *LastValue           `json:"last"`         // good value
-	LastTick    *MonitorTick         `json:"last_tick"`    // as far as Temporal still has it
-	Failures    int                  `json:"failures"`     // ticks in a row without a good value
-	Ticks       int                  `json:"ticks"`        // ended so far
-	Skipped     SkippedTicks         `json:"skipped"`      //
+	Last        *LastValue           `json:"last"`      // good value
+	LastTick    *MonitorTick         `json:"last_tick"` // as far as Temporal still has it
+	Holds       bool                 `json:"holds"`     // the condition does, of the last good value: the next alert comes after it has not
+	Failures    int                  `json:"failures"`  // ticks in a row without a good value
+	Ticks       int                  `json:"ticks"`     // ended so far
+	Skipped     SkippedTicks         `json:"skipped"`
 	Undelivered []workflows.Delivery `json:"undelivered"`  // alerts that are tried again
 	Lost        []workflows.Delivery `json:"lost"`         // alerts that were given up, the latest
 	Running     string               `json:"running_task"` // task of the tick under way; empty: there is none
@@ -172,7 +173,7 @@ func (m *Monitor) fill(s workflows.MonitorState) {
 	if s.GoodAt != nil {
 		m.Last = &LastValue{Value: s.Memory.Value, At: *s.GoodAt}
 	}
-	m.Failures, m.Ticks = s.Failures, s.Count
+	m.Holds, m.Failures, m.Ticks = s.Memory.Holds, s.Failures, s.Count
 	m.Undelivered = append(m.Undelivered, s.Undelivered...)
 	m.Lost = append(m.Lost, s.Lost...)
 	for _, t := range s.Ticks {

@@ -192,6 +192,12 @@ func (a *app) createMonitor(ctx context.Context, l *link, schedule starter.Monit
 	if err := a.printMonitor(m); err != nil {
 		return err
 	}
+	switch {
+	case m.Holds:
+		a.note("%s holds already: the alert comes when it has ceased to, and holds again", whenOf(m))
+	case m.Last != nil && isNone(m.Last.Value):
+		a.note("the result has no %s so far, or none in stock; check the spelling if it should", m.Watch.Field)
+	}
 	a.tellWhenItTicks(l, m)
 	return nil
 }
@@ -249,6 +255,7 @@ func (a *app) monitorResumeCommand() *cobra.Command {
 		Args:    exactly("NAME"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.onMonitor(c.Context(), args[0], "active", func(l *link) error {
+				a.noteNoWorker(c.Context(), l)
 				return l.tasks.ResumeMonitor(c.Context(), args[0])
 			})
 		},
@@ -284,6 +291,13 @@ func (a *app) onMonitor(ctx context.Context, name, status string, do func(*link)
 		}
 		return a.printJSON(map[string]string{"name": name, "status": status})
 	})
+}
+
+// noteNoWorker says that nothing ticks where nobody works.
+func (a *app) noteNoWorker(ctx context.Context, l *link) {
+	if none, ok := errors.AsType[*starter.NoWorkerError](l.checkWorkers(ctx)); ok {
+		a.note("%s; until then no monitor ticks", none)
+	}
 }
 
 // explainMonitor says which monitor is meant, where that is not known.

@@ -28,6 +28,9 @@ func (a *app) monitorListCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				if len(monitors) > 0 {
+					a.noteNoWorker(c.Context(), l)
+				}
 				return printList(a, monitors, func(w io.Writer) error { return a.monitorTable(w, monitors) })
 			})
 		},
@@ -69,6 +72,7 @@ func (a *app) monitorShowCommand() *cobra.Command {
 				if m.HistoryGone {
 					a.noteHistoryGone(m)
 				}
+				a.noteNoWorker(c.Context(), l)
 				return a.printMonitor(m)
 			})
 		},
@@ -282,8 +286,14 @@ func anyText(value any) string {
 	if !ok || len(raw) == 0 {
 		return "-"
 	}
-	if string(raw) == "null" {
+	if isNone(raw) {
 		return "(none)"
 	}
 	return valueText(raw)
+}
+
+// isNone reports whether a value is that of a field that is not there.
+func isNone(value any) bool {
+	raw, ok := value.(json.RawMessage)
+	return ok && string(raw) == "null"
 }
