@@ -1,7 +1,7 @@
 // Command bench measures Errand on real parts and writes the table of
 // docs/benchmarks.md:
 //
-//	go run ./bench                    # everything, about 25 minutes
+//	go run ./bench                    # everything, about 40 minutes
 //	go run ./bench -only latency      # one measurement
 //	go run ./bench -quick             # all of it on a smaller scale
 //
@@ -53,6 +53,7 @@ var measurements = []measurement{
 	{"cost", measureCost},
 	{"answers", measureAnswers},
 	{"waiting", measureWaiting},
+	{"monitors", measureMonitors},
 }
 
 func main() {
