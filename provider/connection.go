@@ -51,7 +51,7 @@ func New(c Connection) (Provider, error) {
 		if err != nil {
 			return nil, fmt.Errorf("connection %q: %w", c.Name, err)
 		}
-		return c.limited(NewAGI(client, c.Agent, c.SettleTime)), nil
+		return c.limited(&held{Provider: NewAGI(client, c.Agent, c.SettleTime)}), nil
 	default:
 		return nil, fmt.Errorf("connection %q: unknown provider %q: choose %s", c.Name, c.Provider, strings.Join(Names(), " or "))
 	}
@@ -103,10 +103,6 @@ func NewSet(connections ...Connection) (*Set, error) {
 		p, err := New(c)
 		if err != nil {
 			return nil, err
-		}
-		p = &held{Provider: p}
-		if c.MaxSessions > 0 {
-			p = &limited{Provider: p, max: c.MaxSessions}
 		}
 		s.providers[c.Name] = p
 		s.names = append(s.names, c.Name)
