@@ -1,5 +1,5 @@
-// Command record writes the golden histories of the workflow AgentTask: it lets
-// each of its scenarios happen on a real Temporal server, with a real session
+// Command record writes the golden histories of the workflows: it lets each of
+// its scenarios happen on a real Temporal server, with a real session
 // server and a real worker, and keeps what Temporal has written down.
 //
 //	go run ./e2e/record                # all scenarios
@@ -20,6 +20,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -87,13 +88,14 @@ func record(ctx context.Context, only string) error {
 
 // choose finds the scenarios by their names.
 func choose(only string) ([]scenario, error) {
+	all := slices.Concat(scenarios, others)
 	if only == "" {
-		return scenarios, nil
+		return all, nil
 	}
 	var chosen []scenario
 	for name := range strings.SplitSeq(only, ",") {
 		before := len(chosen)
-		for _, s := range scenarios {
+		for _, s := range all {
 			if s.name == name {
 				chosen = append(chosen, s)
 			}

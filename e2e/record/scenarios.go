@@ -11,7 +11,7 @@ import (
 	"github.com/errand-dev/errand/workflows"
 )
 
-// scenario is one way that an agent task can go.
+// scenario is one way that an agent task, or another workflow, can go.
 type scenario struct {
 	name        string
 	input       workflows.AgentTaskInput // the stage adds id, connection and agent
@@ -24,6 +24,9 @@ type scenario struct {
 
 	want      workflows.Status
 	wantError string // the type of the task's error
+
+	// other plays another workflow instead, whole, and says what is recorded.
+	other func(context.Context, *stage) ([]execution, error)
 }
 
 func prompt(script string) workflows.AgentTaskInput {

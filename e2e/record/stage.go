@@ -15,6 +15,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 
+	"github.com/errand-dev/errand/batchstore"
 	"github.com/errand-dev/errand/devserver"
 	"github.com/errand-dev/errand/provider"
 	"github.com/errand-dev/errand/sessionserver"
@@ -46,12 +47,14 @@ const (
 type stage struct {
 	*starter.Client
 	temporal client.Client
-	taskID   string
+	taskID   string // and the id of the scenario's batch or monitor
 	firstRun string
+	batches  *batchstore.Store
 	closers  []func() error
 }
 
-// play plays a scenario and returns the histories of its task, run after run.
+// play plays a scenario and returns the histories of its workflow, run after
+// run.
 func play(ctx context.Context, s scenario) (_ []*historypb.History, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -59,6 +62,9 @@ func play(ctx context.Context, s scenario) (_ []*historypb.History, err error) {
 	defer func() { err = errors.Join(err, g.close()) }()
 	if err := g.open(ctx, s); err != nil {
 		return nil, err
+	}
+	if s.other != nil {
+		return g.playOther(ctx, s)
 	}
 	in := s.input
 	in.TaskID, in.Provider, in.Agent = s.name, "agi", "script"
@@ -87,7 +93,23 @@ func play(ctx context.Context, s scenario) (_ []*historypb.History, err error) {
 	if got := describe(task); task.Status != s.want || got != s.wantError {
 		return nil, fmt.Errorf("the task is %s (%s), it should be %s (%s)", task.Status, got, s.want, s.wantError)
 	}
-	return g.histories(ctx)
+	return g.histories(ctx, execution{workflows.AgentTaskWorkflowID(g.taskID), g.firstRun})
+}
+
+// playOther plays a scenario of another workflow.
+func (g *stage) playOther(ctx context.Context, s scenario) (runs []*historypb.History, err error) {
+	recorded, err := s.other(ctx, g)
+	if err != nil {
+		return nil, err
+	}
+	for _, first := range recorded {
+		more, err := g.histories(ctx, first)
+		if err != nil {
+			return nil, err
+		}
+		runs = append(runs, more...)
+	}
+	return runs, nil
 }
 
 // describe is the type of the task's error, empty for a task without.
@@ -127,13 +149,15 @@ func (g *stage) open(ctx context.Context, s scenario) error {
 		return err
 	}
 	g.closers = append(g.closers, func() error { g.temporal.Close(); return nil })
-	g.Client = starter.New(g.temporal, starter.Options{})
+	g.batches = batchstore.At(filepath.Join(dir, "batches"))
+	g.closers = append(g.closers, g.batches.Close)
+	g.Client = starter.New(g.temporal, starter.Options{Batches: g.batches})
 
 	connections, err := provider.NewSet(provider.Connection{Name: connection, Provider: "agi", BaseURL: url, SettleTime: time.Second})
 	if err != nil {
 		return err
 	}
-	w := worker.New(worker.Config{Client: g.temporal, Connections: connections})
+	w := worker.New(worker.Config{Client: g.temporal, Connections: connections, Batches: g.batches})
 	g.closers = append(g.closers, func() error { w.Stop(); return nil })
 	return w.Start()
 }
@@ -217,12 +241,12 @@ func (g *stage) signal(ctx context.Context, name string, arg any) error {
 	return g.temporal.SignalWorkflow(ctx, workflows.AgentTaskWorkflowID(g.taskID), "", name, arg)
 }
 
-// histories reads the histories of the task, run after run.
-func (g *stage) histories(ctx context.Context) ([]*historypb.History, error) {
+// histories reads the histories of a workflow, run after run.
+func (g *stage) histories(ctx context.Context, first execution) ([]*historypb.History, error) {
 	var runs []*historypb.History
-	for run := g.firstRun; run != ""; {
+	for run := first.runID; run != ""; {
 		h := &historypb.History{}
-		it := g.temporal.GetWorkflowHistory(ctx, workflows.AgentTaskWorkflowID(g.taskID), run, false,
+		it := g.temporal.GetWorkflowHistory(ctx, first.workflowID, run, false,
 			enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 		for it.HasNext() {
 			event, err := it.Next()

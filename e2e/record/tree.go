@@ -12,7 +12,7 @@ import (
 
 // code is what the content of a history follows from.
 var code = []string{
-	"workflows/*.go", "activities/*.go", "provider/*.go", "worker/*.go", "starter/*.go", ":(exclude)*_test.go",
+	"workflows/*.go", "watch/*.go", "activities/*.go", "provider/*.go", "worker/*.go", "starter/*.go", ":(exclude)*_test.go",
 }
 
 // tree is the working tree that is recorded from.
