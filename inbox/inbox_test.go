@@ -1,8 +1,10 @@
 package inbox
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"html"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -24,6 +26,7 @@ const token = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 // fakeTasks is one task, tee, that asks as question says.
 type fakeTasks struct {
+	id       string // of another task than tee
 	question *workflows.Question
 	moments  []starter.Moment
 	answers  []workflows.AnswerInput
@@ -36,7 +39,7 @@ type fakeTasks struct {
 
 func (f *fakeTasks) waiting() starter.Waiting {
 	return starter.Waiting{
-		ID: "tee", WorkflowID: "agent-task-tee", Type: workflows.AgentTaskType,
+		ID: cmp.Or(f.id, "tee"), WorkflowID: "agent-task-tee", Type: workflows.AgentTaskType,
 		Status: workflows.StatusWaiting, Subject: "Buy a shirt", Question: f.question,
 	}
 }
@@ -57,7 +60,7 @@ func (f *fakeTasks) WhatWaits(_ context.Context, id string) (starter.Waiting, er
 }
 
 func (f *fakeTasks) AgentTask(_ context.Context, id string) (starter.AgentTask, error) {
-	if id != "tee" {
+	if id != cmp.Or(f.id, "tee") {
 		return starter.AgentTask{}, starter.ErrUnknownTask
 	}
 	return starter.AgentTask{
@@ -362,6 +365,19 @@ func TestATaskPageHearsOfANewQuestionAndOfAnAnswerButKeepsTheForm(t *testing.T) 
 	_, body = p.get("/tasks/tee/live?asked=q-1&seen=" + sum)
 	require.Contains(t, body, "This question was answered by bob: L")
 	require.NotContains(t, body, "<textarea", "what a person types stays as it is")
+}
+
+func TestAnIDMayHoldAnyCharacter(t *testing.T) {
+	p := member(t)
+	p.tasks.id = "a/b c?&'é"
+	_, body := p.get("/")
+	path := html.UnescapeString(between(t, body, `class="card-link" href="`, `"`))
+	status, body := p.get(path)
+	require.Equal(t, http.StatusOK, status, path)
+	action := html.UnescapeString(between(t, body, `<form method="post" action="`, `"`))
+	status, _ = p.post(action, answerForm("M", "ada"))
+	require.Equal(t, http.StatusOK, status, action)
+	require.Len(t, p.tasks.answers, 1)
 }
 
 func TestPagesGoOn(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -28,6 +29,7 @@ func newPages() *pages {
 		"short":  short,
 		"word":   momentWord,
 		"status": statusWord,
+		"path":   pathOf,
 		"pretty": pretty,
 	})
 	return &pages{templates: template.Must(t.ParseFS(files, "templates/*.html"))}
@@ -125,6 +127,9 @@ func span(d time.Duration) string {
 		return fmt.Sprintf("%d days", int(d.Hours()/24))
 	}
 }
+
+// pathOf is the address of a task's page. Ids may hold any character.
+func pathOf(id string) string { return "/tasks/" + url.PathEscape(id) }
 
 // clock is a time of day, with the day unless that is today.
 func clock(t time.Time) string {

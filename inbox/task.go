@@ -75,7 +75,7 @@ func (v taskView) Paused() bool { return v.Status == workflows.StatusPaused }
 func (v taskView) Opened() bool { return v.Question != nil && v.Asked == "" }
 
 // Path is the address of what belongs to the task.
-func (v taskView) Path() string { return "/tasks/" + url.PathEscape(v.ID) }
+func (v taskView) Path() string { return pathOf(v.ID) }
 
 // Settled says what became of the question that the page shows, if it is not
 // open any more.
@@ -163,7 +163,7 @@ func (s *server) load(ctx context.Context, id string) (taskView, error) {
 func (s *server) loadOther(ctx context.Context, id string) (taskView, error) {
 	w, err := s.Tasks.WhatWaits(ctx, id)
 	v := taskView{
-		ID: id, WorkflowID: w.WorkflowID, Subject: cmp.Or(w.Subject, w.Asker), Asker: w.Asker,
+		ID: id, WorkflowID: w.WorkflowID, Subject: cmp.Or(w.Subject, w.Asker, id), Asker: w.Asker,
 		Status: w.Status, Question: w.Question, ViewURL: w.ViewURL,
 	}
 	if err := unlessNoWorker(err, &v.Trouble); err != nil {
@@ -181,7 +181,7 @@ func (s *server) lastMessages(ctx context.Context, task starter.AgentTask) []Mes
 	defer cancel()
 	messages, err := s.Messages.Last(ctx, task, lastMessages)
 	if err != nil {
-		s.Logger.Info("messages not read", "task", task.ID, "error", err)
+		s.Logger.Debug("messages not read", "task", task.ID, "error", err)
 	}
 	return messages
 }
@@ -276,6 +276,6 @@ func (s *server) postCommand(do command) http.HandlerFunc {
 			s.sayFailure(w, r, err)
 			return
 		}
-		http.Redirect(w, r, "/tasks/"+url.PathEscape(id), http.StatusSeeOther)
+		http.Redirect(w, r, pathOf(id), http.StatusSeeOther)
 	}
 }

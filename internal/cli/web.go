@@ -14,9 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/errand-dev/errand/inbox"
-	"github.com/errand-dev/errand/internal/transcript"
-	"github.com/errand-dev/errand/provider"
-	"github.com/errand-dev/errand/starter"
 )
 
 // inboxPort is where the inbox is served unless something else is there.
@@ -104,8 +101,11 @@ func (a *app) serveInbox(l *link, listener net.Listener) (*servedInbox, error) {
 		server: &http.Server{
 			Handler: inbox.New(inbox.Options{
 				Tasks: l.tasks, Batches: l.tasks, Messages: lastWordsOf{l}, Token: token, Name: name, Logger: l.logger,
+				Tasks: l.tasks, Messages: newAgentWords(l), Token: token, Name: name, Logger: l.logger,
 			}),
 			ReadHeaderTimeout: 10 * time.Second,
+			ReadTimeout:       30 * time.Second,
+			IdleTimeout:       2 * time.Minute,
 			ErrorLog:          slog.NewLogLogger(l.logger.Handler(), slog.LevelDebug),
 		},
 		failed: make(chan error, 1),
@@ -132,42 +132,4 @@ func reachable(addr net.Addr) string {
 		return net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
 	}
 	return addr.String()
-}
-
-// lastWordsOf reads what agents said last: in the transcript, which the worker
-// writes if it has the same data directory, and else at the vendor.
-type lastWordsOf struct{ link *link }
-
-func (w lastWordsOf) Last(ctx context.Context, task starter.AgentTask, n int) ([]inbox.Message, error) {
-	entries, err := w.link.transcripts.Read(task.ID)
-	if err != nil {
-		return nil, err
-	}
-	if len(entries) == 0 && task.Session != nil && !task.Session.Deleted {
-		if entries, err = w.ask(ctx, task); err != nil {
-			return nil, err
-		}
-	}
-	messages := []inbox.Message{}
-	for _, e := range entries[max(0, len(entries)-n):] {
-		messages = append(messages, inbox.Message{ID: e.ID, Type: string(e.Type), Text: e.Text, At: e.At})
-	}
-	return messages, nil
-}
-
-// ask reads the messages at the vendor.
-func (w lastWordsOf) ask(ctx context.Context, task starter.AgentTask) ([]transcript.Entry, error) {
-	p, err := w.link.connections.Provider(task.Connection)
-	if err != nil {
-		return nil, err
-	}
-	progress, err := p.Read(ctx, task.Session.ID, provider.Watermark(""))
-	if err != nil {
-		return nil, err
-	}
-	entries := make([]transcript.Entry, len(progress.Entries))
-	for i, e := range progress.Entries {
-		entries[i] = transcript.EntryOf(e)
-	}
-	return entries, nil
 }
