@@ -149,17 +149,21 @@ func measureWaiting(ctx context.Context, size scale) ([]row, error) {
 // startWaiting starts tasks from one number to another and waits until all wait.
 func (r *rig) startWaiting(ctx context.Context, from, to int) error {
 	group, groupCtx := errgroup.WithContext(ctx)
-	group.SetLimit(throughputConcurrency)
+	group.SetLimit(throughputConcurrency / 2)
 	for i := from; i < to; i++ {
 		group.Go(func() error {
-			return startTask(groupCtx, r.Client, fmt.Sprintf("waiting-%d", i), "ask Go on?; finish 1")
+			// A start that is not heard of in time is begun again, and finds itself.
+			return patiently(groupCtx, func() error {
+				return startTask(groupCtx, r.Client, fmt.Sprintf("waiting-%d", i), "ask Go on?; finish 1")
+			})
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return err
 	}
 	for {
-		n, err := r.CountWaiting(ctx)
+		var n int64
+		err := patiently(ctx, func() (err error) { n, err = r.CountWaiting(ctx); return err })
 		if err != nil || int(n) == to {
 			return err
 		}
@@ -169,6 +173,18 @@ func (r *rig) startWaiting(ctx context.Context, from, to int) error {
 		case <-time.After(time.Second):
 		}
 	}
+}
+
+// patiently tries again what a busy server did not answer in time.
+func patiently(ctx context.Context, do func() error) error {
+	const tries = 10
+	var err error
+	for range tries {
+		if err = do(); err == nil || ctx.Err() != nil {
+			return err
+		}
+	}
+	return err
 }
 
 // pageTimes takes the time that a page behind so many others takes, again and
