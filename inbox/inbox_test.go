@@ -380,6 +380,16 @@ func TestAnIDMayHoldAnyCharacter(t *testing.T) {
 	require.Len(t, p.tasks.answers, 1)
 }
 
+func TestAQuestionThatHasTwoAnswersShowsThem(t *testing.T) {
+	p := member(t)
+	p.tasks.question.Kind = workflows.QuestionDelivery
+	_, page := p.get("/tasks/tee")
+	require.Contains(t, page, `<button name="text" value="sent">`)
+	require.Contains(t, page, `<button name="text" value="resend">`)
+	require.NotContains(t, page, "<textarea")
+	require.Regexp(t, `<button disabled hidden></button>\s+<label`, page, "Enter in a field chooses no answer")
+}
+
 func TestPagesGoOn(t *testing.T) {
 	p := member(t)
 	p.tasks.next, p.tasks.count = "abc", 10_000

@@ -3,7 +3,7 @@
 "use strict";
 
 document.addEventListener("keydown", (e) => {
-  if (e.key === "Enter" && (e.ctrlKey || e.metaKey) && e.target.form) {
+  if (e.key === "Enter" && (e.ctrlKey || e.metaKey) && e.target.form?.querySelector("textarea")) {
     e.preventDefault();
     e.target.form.requestSubmit();
   }
