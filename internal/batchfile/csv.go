@@ -89,7 +89,7 @@ func lines(r *csv.Reader) int {
 func csvError(e *csv.ParseError) error {
 	switch {
 	case errors.Is(e.Err, csv.ErrQuote) && e.Line > e.StartLine:
-		return fmt.Errorf("a quoted field ends wrongly, in line %d", e.Line)
+		return fmt.Errorf("a quoted field has no end, or something behind it in line %d", e.Line)
 	case errors.Is(e.Err, csv.ErrQuote):
 		return errors.New("a quoted field has no end, or something behind it: a quote within quotes is written twice")
 	case errors.Is(e.Err, csv.ErrBareQuote):
