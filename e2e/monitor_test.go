@@ -1,9 +1,13 @@
 package e2e
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -185,7 +189,7 @@ func TestAMonitorIsNotCreatedForAFieldThatTheResultLacks(t *testing.T) {
 	again := h.start("monitor", "create", "teapot", "--every", "2h", "--watch", "name", "--url", p.URL, "Report the product's name")
 	require.Equal(t, 2, again.wait())
 	require.Contains(t, again.errs.String(), "there is a monitor teapot already")
-	require.Contains(t, h.must("monitor", "list"), "every 1h0m0s", "the first one stands")
+	require.Contains(t, h.must("monitor", "list"), "every 1h", "the first one stands")
 	h.must("monitor", "delete", "teapot")
 	require.JSONEq(t, "[]", h.must("monitor", "list", "-o", "json"))
 	gone := h.start("monitor", "show", "teapot")
@@ -323,4 +327,53 @@ func TestATickGoesOnWithTheSnapshotOfTheOneBefore(t *testing.T) {
 	require.Contains(t, cold.Note, "started cold: ")
 	require.Equal(t, "completed", h.show(cold.TaskID).Status)
 	require.Equal(t, "++", h.trigger("m").Value)
+}
+
+func TestTheSecretsOfAlertsStayWithTheWorker(t *testing.T) {
+	t.Parallel()
+	const secret, token = "canary-hook-3d1f60a2", "canary-token-77b02c1e"
+	e := newEars(t)
+	h := newHome(t, "HOOK_SECRET="+secret, "OPS_HOOK="+e.URL+"/"+token)
+	require.NoError(t, os.WriteFile(filepath.Join(h.dir, "errand.toml"),
+		[]byte("[monitors]\nwebhook_secret = \"env:HOOK_SECRET\"\n[monitors.targets]\nops = \"env:OPS_HOOK\"\n"), 0o600))
+	dev := h.start("dev", "--port", "0", "--ui-port", "0", "--log-level", "debug")
+	dev.says("Web UI")
+	p := newPage(t)
+	newTeapot(h, p, "--notify", "ops")
+	p.serve(http.StatusOK, product("19.50", "InStock"))
+	e.answer = func(n int) int {
+		if n == 1 {
+			return http.StatusServiceUnavailable // so that an error is on record too
+		}
+		return http.StatusOK
+	}
+	require.Equal(t, []string{"change"}, h.trigger("teapot").Alerted)
+
+	heard := e.alerts()
+	require.Len(t, heard, 1)
+	a := heard[0]
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(a.delivery + "." + a.header.Get("webhook-timestamp") + "." + string(a.body)))
+	require.Equal(t, "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)), a.header.Get("webhook-signature"))
+
+	shown := h.must("monitor", "show", "teapot", "-o", "json")
+	dev.kill()
+	seen := map[string]int{}
+	look := func(text string) {
+		for _, word := range []string{secret, token, "Report the product's name and price"} {
+			seen[word] += strings.Count(text, word)
+		}
+	}
+	look(shown + dev.out.String() + dev.errs.String())
+	require.NoError(t, filepath.WalkDir(h.data, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		look(string(text))
+		return err
+	}))
+	require.Zero(t, seen[secret])
+	require.Zero(t, seen[token])
+	require.Greater(t, seen["Report the product's name and price"], 1, "the search finds what is there")
 }

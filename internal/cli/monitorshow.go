@@ -174,7 +174,7 @@ func showMonitor(w io.Writer, m starter.Monitor) error {
 	add("prompt", m.Prompt)
 	add("start url", m.Input.Task.StartURL)
 	add("connection", m.Connection)
-	add("watch", strings.TrimSpace(m.Watch.Field+" "+typeText(m)+", alert when "+string(whenOf(m))))
+	add("watch", m.Watch.Field+typeText(m)+", alert when "+string(whenOf(m)))
 	for _, target := range m.Notify {
 		add("notify", targetText(target))
 	}
@@ -189,7 +189,7 @@ func showMonitor(w io.Writer, m starter.Monitor) error {
 		add("skipped", fmt.Sprintf("%d, as the tick before was under way", m.Skipped.Overlap))
 	}
 	if m.Skipped.Missed > 0 {
-		add("missed", fmt.Sprintf("%d, as no server ran for longer than the catch-up window of %s", m.Skipped.Missed, time.Duration(m.Schedule.CatchUp)))
+		add("missed", fmt.Sprintf("%d, as no server ran for longer than the catch-up window of %s", m.Skipped.Missed, brief(m.Schedule.CatchUp)))
 	}
 	for _, d := range m.Undelivered {
 		add("undelivered", deliveryText(d))
@@ -261,7 +261,7 @@ func typeText(m starter.Monitor) string {
 	if m.Watch.Type == "" {
 		return ""
 	}
-	return "(" + string(m.Watch.Type) + ")"
+	return " (" + string(m.Watch.Type) + ")"
 }
 
 func scheduleText(s starter.MonitorSchedule) string {
@@ -272,7 +272,19 @@ func scheduleText(s starter.MonitorSchedule) string {
 		}
 		return s.Cron + " " + zone
 	}
-	return "every " + time.Duration(s.Every).String()
+	return "every " + brief(s.Every)
+}
+
+// brief is a duration without the units that are zero.
+func brief(d starter.Duration) string {
+	text := time.Duration(d).String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }
 
 // until is how long it is to a time, in the coarsest unit that fits.
