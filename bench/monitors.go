@@ -55,7 +55,7 @@ func tickMonitors(ctx context.Context, what string, schedule starter.MonitorSche
 	}
 	before, err := r.Monitors(ctx)
 	if err != nil {
-		return row{}, err
+		return row{}, fmt.Errorf("listing them: %w", err)
 	}
 	begun := time.Now()
 	select {
@@ -68,10 +68,12 @@ func tickMonitors(ctx context.Context, what string, schedule starter.MonitorSche
 	if err != nil {
 		return row{}, err
 	}
+	asked := time.Now()
 	after, err := r.Monitors(ctx)
 	if err != nil {
-		return row{}, err
+		return row{}, fmt.Errorf("listing them: %w", err)
 	}
+	listed := time.Since(asked)
 	late, err := r.lateness(ctx, after)
 	if err != nil {
 		return row{}, err
@@ -89,7 +91,8 @@ func tickMonitors(ctx context.Context, what string, schedule starter.MonitorSche
 		reached: join(fmt.Sprintf("%.0f ticks a minute", float64(ticks)/span.Minutes()),
 			fmt.Sprintf("%d ticks, %d skipped, %d missed, %d without a good value", ticks, skipped, missed, bad),
 			fmt.Sprintf("due → begun median %s, longest %s", ms(percentile(late, 0.5)), ms(percentile(late, 1))),
-			mib(resident)+" resident, engine and worker"),
+			mib(resident)+" resident, engine and worker",
+			fmt.Sprintf("all listed in %.1f s", listed.Seconds())),
 	}, nil
 }
 
@@ -97,9 +100,13 @@ func tickMonitors(ctx context.Context, what string, schedule starter.MonitorSche
 func (r *rig) lateness(ctx context.Context, monitors []starter.Monitor) ([]time.Duration, error) {
 	var late []time.Duration
 	for _, m := range monitors {
-		d, err := r.client.ScheduleClient().GetHandle(ctx, m.ScheduleID).Describe(ctx)
+		handle := r.client.ScheduleClient().GetHandle(ctx, m.ScheduleID)
+		d, err := handle.Describe(ctx)
+		for tries := 0; err != nil && tries < 5; tries++ { // on a machine with much else to do
+			d, err = handle.Describe(ctx)
+		}
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("describing %s: %w", m.Name, err)
 		}
 		for _, action := range d.Info.RecentActions[1:] { // without the one of its creation
 			late = append(late, action.ActualTime.Sub(action.ScheduleTime))

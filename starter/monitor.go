@@ -221,12 +221,20 @@ func (c *Client) Monitors(ctx context.Context) ([]Monitor, error) {
 	group.SetLimit(16)
 	for i, name := range names {
 		group.Go(func() error {
-			m, err := c.Monitor(groupCtx, name)
-			if errors.Is(err, ErrUnknownMonitor) {
-				return nil
+			var trouble absence
+			for {
+				m, err := c.Monitor(groupCtx, name)
+				switch {
+				case errors.Is(err, ErrUnknownMonitor):
+					return nil
+				case err == nil:
+					monitors[i] = m
+					return nil
+				}
+				if err := trouble.bear(groupCtx, err); err != nil {
+					return err
+				}
 			}
-			monitors[i] = m
-			return err
 		})
 	}
 	if err := group.Wait(); err != nil {
