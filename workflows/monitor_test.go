@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
+	"pgregory.net/rapid"
 
 	"github.com/errand-dev/errand/activities"
 	"github.com/errand-dev/errand/provider"
@@ -324,19 +325,19 @@ func TestAnAlertIsGivenUpInTheEnd(t *testing.T) {
 }
 
 func TestWhatAMonitorRemembersIsBounded(t *testing.T) {
-	long := make([]Tick, 0, mostTicks+10)
-	for range mostTicks + 10 {
-		long = append(long, Tick{At: time.Unix(0, 0), Verdict: watch.Same, Value: json.RawMessage("24.5")})
+	var long Series
+	for i := range mostTicks + 10 {
+		long = append(long, Tick{At: time.Unix(int64(i), 0).UTC(), Verdict: watch.Same, Value: json.RawMessage("24.5")})
 	}
-	require.Len(t, boundedTicks(long), mostTicks)
+	require.Equal(t, long[10:], long.bounded())
 	for i := range long {
-		long[i].Reason, long[i].Note, long[i].Value = cutText(string(make([]byte, 500)), mostReason), "ä", brief(json.RawMessage(`"`+string(make([]byte, 500))+`"`))
-		long[i].Reason = fmt.Sprintf("%0200d", i)
+		long[i].Reason, long[i].Value = fmt.Sprintf("%0200d", i), brief(json.RawMessage(`"`+fmt.Sprintf("%0500d", i)+`"`))
 	}
-	short := boundedTicks(long)
+	short := long.bounded()
 	text, err := json.Marshal(short)
 	require.NoError(t, err)
-	require.LessOrEqual(t, len(text), mostTickBytes+2)
+	require.Less(t, len(text), mostTickBytes)
+	require.Greater(t, len(text), mostTickBytes*3/4)
 	require.Equal(t, long[len(long)-1], short[len(short)-1], "the oldest are dropped")
 
 	w := newWatching(t)
@@ -352,6 +353,74 @@ func TestWhatAMonitorRemembersIsBounded(t *testing.T) {
 	require.Less(t, len(text), 128<<10)
 	require.Less(t, len(w.state.Undelivered), 11)
 	require.NotEmpty(t, w.state.Lost)
+}
+
+func TestARecordOfTicksThatAreAlikeIsShort(t *testing.T) {
+	begin := time.Date(2026, 11, 27, 9, 0, 0, 0, time.UTC)
+	at := func(minutes int) time.Time { return begin.Add(time.Duration(minutes) * time.Minute) }
+	price := json.RawMessage("24.5")
+	record := Series{
+		{At: at(0), Verdict: watch.First, Value: price},
+		{At: at(1), Verdict: watch.Same, Value: price},
+		{At: at(2), Verdict: watch.Same, Value: price},
+		{At: at(5), Verdict: watch.Same, Value: price},
+		{At: at(6), Verdict: VerdictFailed, Reason: "it broke"},
+		{At: at(7), Verdict: VerdictFailed, Reason: "it broke"},
+		{At: at(8), Verdict: VerdictFailed, Reason: "it broke", Alerted: []AlertKind{AlertFailing}},
+		{At: at(9), Verdict: VerdictFailed, Reason: "it broke"},
+		{At: at(10), Verdict: watch.Differs, Value: json.RawMessage(`"a & b"`), Note: "cold"},
+		{At: at(11), Verdict: watch.Same, Value: json.RawMessage(`"a \u0026 b"`)},
+	}
+	text, err := json.Marshal(record)
+	require.NoError(t, err)
+	require.Equal(t, `[{"at":"2026-11-27T09:00:00Z","value":24.5,"verdict":"first"},[60,2],[180,1],`+
+		`{"at":"2026-11-27T09:06:00Z","verdict":"failed","reason":"it broke"},[60,1],`+
+		`{"at":"2026-11-27T09:08:00Z","verdict":"failed","reason":"it broke","alerted":["failing"]},[60,1],`+
+		`{"at":"2026-11-27T09:10:00Z","value":"a \u0026 b","verdict":"changed","note":"cold"},`+
+		`{"at":"2026-11-27T09:11:00Z","value":"a \u0026 b","verdict":"same"}]`, string(text))
+	var back Series
+	require.NoError(t, json.Unmarshal(text, &back))
+	require.JSONEq(t, whole(t, record), whole(t, back))
+
+	for _, wrong := range []string{`{}`, `[[60,1]]`, `[{"at":"2026-11-27T09:00:00Z"},[60,1000000000]]`, `[{"at":"2026-11-27T09:00:00Z"},[60,-1]]`, `[1]`, `[["a"]]`} {
+		require.Error(t, json.Unmarshal([]byte(wrong), &back), wrong)
+	}
+}
+
+// whole is a record of ticks with each tick whole.
+func whole(t *testing.T, ticks []Tick) string {
+	t.Helper()
+	text, err := json.Marshal(ticks)
+	require.NoError(t, err)
+	return string(text)
+}
+
+func TestAnyRecordOfTicksIsReadBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		at := time.Unix(1_700_000_000, 0).UTC()
+		var record Series
+		for range rapid.IntRange(0, 30).Draw(t, "ticks") {
+			at = at.Add(time.Duration(rapid.IntRange(0, 3).Draw(t, "seconds")) * time.Second)
+			tick := Tick{
+				At: at, Verdict: rapid.SampledFrom([]watch.Verdict{watch.First, watch.Same, watch.Differs, watch.Bad, VerdictFailed}).Draw(t, "verdict"),
+				Value:  rapid.SampledFrom([]json.RawMessage{nil, json.RawMessage("1"), json.RawMessage(`"x"`), json.RawMessage("null")}).Draw(t, "value"),
+				Reason: rapid.SampledFrom([]string{"", "why"}).Draw(t, "reason"),
+				TaskID: rapid.SampledFrom([]string{"", "", "t-1"}).Draw(t, "task"),
+			}
+			if rapid.Bool().Draw(t, "alerted") {
+				tick.Alerted = []AlertKind{AlertChange}
+			}
+			record = append(record, tick)
+		}
+		text, err := json.Marshal(record)
+		require.NoError(t, err)
+		var back Series
+		require.NoError(t, json.Unmarshal(text, &back), "%s", text)
+		require.Len(t, back, len(record))
+		for i := range record {
+			require.Equal(t, record[i], back[i], "%d of %s", i, text)
+		}
+	})
 }
 
 func TestAStateThatCannotBeReadIsNotOverwritten(t *testing.T) {

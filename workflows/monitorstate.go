@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"go.temporal.io/sdk/log"
@@ -30,7 +29,7 @@ type MonitorState struct {
 	Lost        []Delivery `json:"lost,omitempty"`        // those that were given up, the latest
 
 	Count int    `json:"count"` // ticks so far
-	Ticks []Tick `json:"ticks"` // the latest, oldest first
+	Ticks Series `json:"ticks"` // the latest
 }
 
 // Verdicts of ticks, beside those of [watch.Verdict].
@@ -84,8 +83,8 @@ type Delivery struct {
 
 // Bounds of what a monitor remembers: it travels from tick to tick.
 const (
-	mostTicks       = 500
-	mostTickBytes   = 64 << 10 // of JSON, of all ticks
+	mostTicks       = 1000
+	mostTickBytes   = 32 << 10 // of JSON, of all ticks
 	mostTickValue   = 200      // bytes of JSON
 	mostReason      = 200      // characters
 	mostUndelivered = 64 << 10 // bytes of JSON, of all alerts
@@ -137,7 +136,7 @@ func (t *tick) conclude(o outcome, j watch.Judgement) {
 		}
 	}
 	t.s.Count++
-	t.s.Ticks = boundedTicks(append(t.s.Ticks, record))
+	t.s.Ticks = append(t.s.Ticks, record).bounded()
 }
 
 // alert puts an alert on its way to each target.
@@ -159,18 +158,6 @@ func (t *tick) alert(kind AlertKind, value json.RawMessage, reason, taskID strin
 func alertID(uid string, number int, a Alert) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%d\n%s\n%s\n%s", uid, number, a.Kind, a.Old, a.New))
 	return "alert_" + hex.EncodeToString(sum[:12])
-}
-
-// boundedTicks drops the oldest ticks of a record that has grown too long.
-func boundedTicks(ticks []Tick) []Tick {
-	size := 0
-	for i, tick := range slices.Backward(ticks) {
-		text, err := json.Marshal(tick)
-		if size += len(text) + 1; err != nil || size > mostTickBytes || len(ticks)-i > mostTicks {
-			return slices.Clone(ticks[i+1:])
-		}
-	}
-	return ticks
 }
 
 // brief is a value that is short enough for the record of ticks.
