@@ -49,8 +49,8 @@ func newBatchStory(t *testing.T, plays ...itemsPlay) *batchStory {
 	return s
 }
 
-// ends is a run that ends by itself.
-func ends(done bool, p BatchProgress) itemsPlay {
+// runEnds is a run over the items that ends by itself.
+func runEnds(done bool, p BatchProgress) itemsPlay {
 	return func(context.Context, *batchStory) (activities.RunItemsOutput, error) {
 		return activities.RunItemsOutput{Progress: p, Done: done}, nil
 	}
@@ -113,7 +113,7 @@ func TestABatchRunsOverItsItemsUntilAllHaveEnded(t *testing.T) {
 		StatusCompleted: {Completed: 10},
 		StatusFailed:    {Completed: 8, Failed: 1, Cancelled: 1},
 	} {
-		s := newBatchStory(t, ends(false, BatchProgress{Completed: 4, Open: 3}), ends(true, last))
+		s := newBatchStory(t, runEnds(false, BatchProgress{Completed: 4, Open: 3}), runEnds(true, last))
 		result, err := s.run(batchInput())
 		require.NoError(t, err)
 		require.Equal(t, want, result.Status)
@@ -158,8 +158,8 @@ func TestAPausedBatchDrainsAndStandsStillUntilItIsResumed(t *testing.T) {
 	}
 	s := newBatchStory(t,
 		until(BatchProgress{Completed: 2, Open: 3}, func(s *batchStory) { s.update(UpdatePause, seen) }),
-		ends(true, BatchProgress{Completed: 5}),
-		ends(true, BatchProgress{Completed: 10}),
+		runEnds(true, BatchProgress{Completed: 5}),
+		runEnds(true, BatchProgress{Completed: 10}),
 	)
 	s.env.RegisterDelayedCallback(func() {
 		value, err := s.env.QueryWorkflow(QueryState)
@@ -193,7 +193,7 @@ func TestAnotherConcurrencyTakesEffectAtOnce(t *testing.T) {
 			s.update(UpdateConcurrency, func(_ any, err error) { require.ErrorContains(t, err, "1 to 1000 tasks open at once, not 0") }, 0)
 			s.update(UpdateConcurrency, func(_ any, err error) { require.NoError(t, err) }, 2)
 		}),
-		ends(true, BatchProgress{Completed: 10}),
+		runEnds(true, BatchProgress{Completed: 10}),
 	)
 	_, err := s.run(batchInput())
 	require.NoError(t, err)
@@ -204,8 +204,8 @@ func TestAnotherConcurrencyTakesEffectAtOnce(t *testing.T) {
 func TestACancelledBatchStopsItsTasksAndCountsTheRestAsCancelled(t *testing.T) {
 	s := newBatchStory(t,
 		until(BatchProgress{Completed: 2, Open: 3}, func(s *batchStory) { s.env.CancelWorkflow() }),
-		ends(false, BatchProgress{Completed: 3, Cancelled: 1, Open: 1}),
-		ends(true, BatchProgress{Completed: 3, Failed: 1, Cancelled: 1}),
+		runEnds(false, BatchProgress{Completed: 3, Cancelled: 1, Open: 1}),
+		runEnds(true, BatchProgress{Completed: 3, Failed: 1, Cancelled: 1}),
 	)
 	_, err := s.run(batchInput())
 	var canceled *temporal.CanceledError
@@ -220,8 +220,8 @@ func TestACancelledBatchStopsItsTasksAndCountsTheRestAsCancelled(t *testing.T) {
 func TestACancelReachesAPausedBatch(t *testing.T) {
 	s := newBatchStory(t,
 		until(BatchProgress{}, func(s *batchStory) { s.update(UpdatePause, func(any, error) {}) }),
-		ends(true, BatchProgress{}),
-		ends(true, BatchProgress{}),
+		runEnds(true, BatchProgress{}),
+		runEnds(true, BatchProgress{}),
 	)
 	s.env.RegisterDelayedCallback(func() { s.env.CancelWorkflow() }, time.Hour)
 	s.env.RegisterDelayedCallback(func() {
@@ -237,7 +237,7 @@ func TestABatchGoesOnInANewRunWithAllThatItKnows(t *testing.T) {
 		until(BatchProgress{}, func(s *batchStory) {
 			s.update(UpdateConcurrency, func(_ any, err error) { require.NoError(t, err) }, 7)
 		}),
-		ends(false, BatchProgress{Completed: 4, Open: 3}),
+		runEnds(false, BatchProgress{Completed: 4, Open: 3}),
 	)
 	s.env.SetContinueAsNewSuggested(false)
 	first := s.play[1]
@@ -253,7 +253,7 @@ func TestABatchGoesOnInANewRunWithAllThatItKnows(t *testing.T) {
 	require.Equal(t, 7, in.Carried.Concurrency)
 	require.Equal(t, 4, in.Carried.Progress.Completed)
 
-	again := newBatchStory(t, ends(true, BatchProgress{Completed: 10}))
+	again := newBatchStory(t, runEnds(true, BatchProgress{Completed: 10}))
 	result, err := again.run(in)
 	require.NoError(t, err)
 	require.Equal(t, StatusCompleted, result.Status)
@@ -264,7 +264,7 @@ func TestABatchGoesOnInANewRunWithAllThatItKnows(t *testing.T) {
 func TestALaterAttemptIsAtWhatIsToBeRunAgain(t *testing.T) {
 	in := batchInput()
 	in.Attempt, in.Again, in.FirstStartedAt = 2, []ItemState{ItemFailed}, time.Date(2026, 1, 15, 9, 30, 0, 0, time.UTC)
-	s := newBatchStory(t, ends(true, BatchProgress{Completed: 10}))
+	s := newBatchStory(t, runEnds(true, BatchProgress{Completed: 10}))
 	result, err := s.run(in)
 	require.NoError(t, err)
 	require.Equal(t, 2, s.runs[0].Attempt)

@@ -100,8 +100,7 @@ func (a *app) serveInbox(l *link, listener net.Listener) (*servedInbox, error) {
 		link: inbox.LoginURL("http://"+reachable(listener.Addr()), token),
 		server: &http.Server{
 			Handler: inbox.New(inbox.Options{
-				Tasks: l.tasks, Batches: l.tasks, Messages: lastWordsOf{l}, Token: token, Name: name, Logger: l.logger,
-				Tasks: l.tasks, Messages: newAgentWords(l), Token: token, Name: name, Logger: l.logger,
+				Tasks: l.tasks, Batches: l.tasks, Messages: newAgentWords(l), Token: token, Name: name, Logger: l.logger,
 			}),
 			ReadHeaderTimeout: 10 * time.Second,
 			ReadTimeout:       30 * time.Second,
