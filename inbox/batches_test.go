@@ -195,10 +195,11 @@ func TestABatchThatIsNotThereIsNotFound(t *testing.T) {
 }
 
 func TestResultsOfABatchAreLinesAndNeverHalfOfThem(t *testing.T) {
-	p, batches := keeper(t)
-	batches.results = []starter.BatchResult{
+	all := []starter.BatchResult{
 		{Key: "a", Status: workflows.ItemCompleted, Result: []byte(`{"html":"<b>"}`)}, {Key: "b", Status: workflows.ItemPending},
 	}
+	p, batches := keeper(t)
+	batches.results = all
 	for _, path := range []string{"/batches/shop/results", "/api/batches/shop/results"} {
 		response, body := p.do(http.MethodGet, path, "", "")
 		require.Equal(t, http.StatusOK, response.StatusCode)
@@ -208,7 +209,8 @@ func TestResultsOfABatchAreLinesAndNeverHalfOfThem(t *testing.T) {
 		require.Contains(t, lines[0], `{"html":"<b>"}`)
 	}
 
-	batches.broken = errors.New("the store is away")
+	p, batches = keeper(t)
+	batches.results, batches.broken = all, errors.New("the store is away")
 	response, err := p.client.Get(p.site + "/batches/shop/results")
 	if err == nil { // else the connection had broken before its header was there
 		_, err = response.Body.Read(make([]byte, 1<<20))
@@ -220,7 +222,8 @@ func TestResultsOfABatchAreLinesAndNeverHalfOfThem(t *testing.T) {
 	require.ErrorContains(t, err, "EOF")
 	require.NotEqual(t, "EOF", err.Error(), "a reader must notice")
 
-	batches.results = nil
+	p, batches = keeper(t)
+	batches.broken = errors.New("the store is away")
 	status, page := p.get("/batches/shop/results")
 	require.Equal(t, http.StatusBadGateway, status)
 	require.Contains(t, page, "The store is away.")
