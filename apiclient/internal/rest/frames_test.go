@@ -93,7 +93,8 @@ func FuzzReadEvents(f *testing.F) {
 		split, splitErr := readAll(&pieces{input, rand.New(rand.NewPCG(seed, 0))}, 256)
 		require.Equal(t, whole, split)
 		require.Equal(t, wholeErr, splitErr)
-		if wholeErr != nil {
+		const mark = "\uFEFF" // the other one takes it off behind blank lines too, which the standard does not
+		if wholeErr != nil || (!strings.HasPrefix(input, mark) && strings.HasPrefix(strings.TrimLeft(input, "\r\n"), mark)) {
 			return
 		}
 		var theirs []Event
