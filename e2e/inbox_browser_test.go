@@ -49,7 +49,10 @@ func openBrowser(t *testing.T) *browser {
 	})
 	b.do(chromedp.Navigate("about:blank"))
 	go func() {
-		for m := range chromedp.Console(ctx) {
+		for m, err := range chromedp.Console(ctx) {
+			if err != nil {
+				return // the browser is closed
+			}
 			if m.Type == chromedp.ConsoleException || m.Type == "error" {
 				b.mu.Lock()
 				b.faults = append(b.faults, m.Text)
@@ -156,7 +159,7 @@ func TestBrowserIsRefusedWithoutTheLink(t *testing.T) {
 	b.do(chromedp.Navigate(site + "/tasks/secret"))
 	require.Contains(t, b.text(), "You are not logged in")
 	require.NotContains(t, eval[string](b, `document.documentElement.outerHTML`), "What is the code?")
-	require.Equal(t, float64(http.StatusUnauthorized), eval[float64](b, `performance.getEntriesByType("navigation")[0].responseStatus`))
+	require.Equal(t, http.StatusUnauthorized, eval[int](b, `performance.getEntriesByType("navigation")[0].responseStatus`))
 
 	b.do(chromedp.Navigate(link.String()))
 	b.reads("What is the code?")

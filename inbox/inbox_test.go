@@ -122,7 +122,15 @@ func member(t *testing.T) *person {
 	return p
 }
 
-func (p *person) do(method, path, contentType, body string) (*http.Response, string) {
+// reply is what the inbox answered.
+type reply struct {
+	status  int
+	header  http.Header
+	cookies []*http.Cookie
+	body    string
+}
+
+func (p *person) do(method, path, contentType, body string) reply {
 	p.t.Helper()
 	r, err := http.NewRequestWithContext(p.t.Context(), method, p.site+path, strings.NewReader(body))
 	require.NoError(p.t, err)
@@ -135,19 +143,19 @@ func (p *person) do(method, path, contentType, body string) (*http.Response, str
 	defer func() { _ = response.Body.Close() }()
 	b, err := io.ReadAll(response.Body)
 	require.NoError(p.t, err)
-	return response, string(b)
+	return reply{response.StatusCode, response.Header, response.Cookies(), string(b)}
 }
 
 func (p *person) get(path string) (int, string) {
 	p.t.Helper()
-	response, body := p.do(http.MethodGet, path, "", "")
-	return response.StatusCode, body
+	r := p.do(http.MethodGet, path, "", "")
+	return r.status, r.body
 }
 
 func (p *person) post(path string, fields url.Values) (int, string) {
 	p.t.Helper()
-	response, body := p.do(http.MethodPost, path, "application/x-www-form-urlencoded", fields.Encode())
-	return response.StatusCode, body
+	r := p.do(http.MethodPost, path, "application/x-www-form-urlencoded", fields.Encode())
+	return r.status, r.body
 }
 
 func answerForm(text, by string) url.Values {
@@ -203,30 +211,30 @@ func TestNobodyComesInWithoutTheLink(t *testing.T) {
 func TestTheLinkLogsInAndLeadsToAnAddressWithoutTheToken(t *testing.T) {
 	p := stranger(t)
 	p.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	response, _ := p.do(http.MethodGet, "/login?token="+token, "", "")
-	require.Equal(t, http.StatusSeeOther, response.StatusCode)
-	require.Equal(t, "/", response.Header.Get("Location"))
-	c := response.Cookies()[0]
+	response := p.do(http.MethodGet, "/login?token="+token, "", "")
+	require.Equal(t, http.StatusSeeOther, response.status)
+	require.Equal(t, "/", response.header.Get("Location"))
+	c := response.cookies[0]
 	require.True(t, c.HttpOnly)
 	require.Equal(t, http.SameSiteStrictMode, c.SameSite)
 	require.False(t, c.Secure, "this is plain HTTP")
 	require.NotContains(t, c.Value, token)
 
 	p.headers["X-Forwarded-Proto"] = "https"
-	response, _ = p.do(http.MethodGet, "/login?token="+token, "", "")
-	require.True(t, response.Cookies()[0].Secure)
+	response = p.do(http.MethodGet, "/login?token="+token, "", "")
+	require.True(t, response.cookies[0].Secure)
 
 	p.headers["Sec-Fetch-Site"] = "cross-site" // the link was followed from a chat
-	response, body := p.do(http.MethodGet, "/login?token="+token, "", "")
-	require.Equal(t, http.StatusOK, response.StatusCode, "a redirect would come without the strict cookie")
-	require.Contains(t, body, `content="0;url=/"`)
+	response = p.do(http.MethodGet, "/login?token="+token, "", "")
+	require.Equal(t, http.StatusOK, response.status, "a redirect would come without the strict cookie")
+	require.Contains(t, response.body, `content="0;url=/"`)
 }
 
 func TestEveryAnswerHasTheHeadersThatKeepOthersOut(t *testing.T) {
 	p := member(t)
 	for _, path := range []string{"/", "/tasks/tee", "/api/waiting", "/login", "/nothing"} {
-		response, body := p.do(http.MethodGet, path, "", "")
-		h := response.Header
+		response := p.do(http.MethodGet, path, "", "")
+		h, body := response.header, response.body
 		require.Equal(t, policy, h.Get("Content-Security-Policy"), path)
 		require.Equal(t, "no-store", h.Get("Cache-Control"))
 		require.Equal(t, "nosniff", h.Get("X-Content-Type-Options"))
@@ -410,9 +418,9 @@ func TestTheAPIOfTheInbox(t *testing.T) {
 	require.Equal(t, "tee", page.Items[0].ID)
 	require.Equal(t, 10, p.tasks.asked[0].Size)
 
-	response, body := p.do(http.MethodPost, "/api/tasks/tee/answer", "application/json", `{"question_id":"q-1","text":"M","by":"bot","id":"7"}`)
-	require.Equal(t, http.StatusOK, response.StatusCode)
-	require.Contains(t, body, `"by":"bot"`)
+	response := p.do(http.MethodPost, "/api/tasks/tee/answer", "application/json", `{"question_id":"q-1","text":"M","by":"bot","id":"7"}`)
+	require.Equal(t, http.StatusOK, response.status)
+	require.Contains(t, response.body, `"by":"bot"`)
 	require.Equal(t, "7", p.tasks.answers[0].ID)
 
 	for path, want := range map[string]int{
@@ -424,16 +432,16 @@ func TestTheAPIOfTheInbox(t *testing.T) {
 		require.Equal(t, want, status, path)
 		require.True(t, json.Valid([]byte(body)), "%s: %s", path, body)
 	}
-	response, body = p.do(http.MethodPost, "/api/tasks/tee/answer", "application/json", `{"answer":"M"}`)
-	require.Equal(t, http.StatusUnprocessableEntity, response.StatusCode)
-	require.Contains(t, body, "unknown field")
+	response = p.do(http.MethodPost, "/api/tasks/tee/answer", "application/json", `{"answer":"M"}`)
+	require.Equal(t, http.StatusUnprocessableEntity, response.status)
+	require.Contains(t, response.body, "unknown field")
 	for err, want := range map[error]int{
 		&starter.RefusedError{Reason: "no"}: http.StatusConflict, &starter.NoWorkerError{Queue: "errand"}: http.StatusServiceUnavailable,
 		&starter.InvalidInputError{Err: io.EOF}: http.StatusUnprocessableEntity, io.EOF: http.StatusBadGateway,
 	} {
 		p.tasks.fail = err
-		response, _ := p.do(http.MethodPost, "/api/tasks/tee/answer", "application/json", `{"text":"M"}`)
-		require.Equal(t, want, response.StatusCode)
+		response := p.do(http.MethodPost, "/api/tasks/tee/answer", "application/json", `{"text":"M"}`)
+		require.Equal(t, want, response.status)
 	}
 }
 

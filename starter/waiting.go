@@ -77,15 +77,19 @@ var waitingQuery = fmt.Sprintf("%s IN ('%s', '%s') AND ExecutionStatus = 'Runnin
 // visibility than the page, and asks each workflow on it what it asks. What no
 // worker answers for is there too, and says so.
 func (c *Client) Waiting(ctx context.Context, p Page) (WaitingPage, error) {
+	unknown := &InvalidInputError{Err: errors.New("unknown page: begin again with the first")}
 	after, err := base64.RawURLEncoding.DecodeString(p.After)
 	if err != nil {
-		return WaitingPage{}, &InvalidInputError{Err: errors.New("unknown page: begin again with the first")}
+		return WaitingPage{}, unknown
 	}
 	list, err := c.temporal.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
 		Namespace: c.namespace, Query: waitingQuery,
 		PageSize:      int32(min(cmp.Or(max(0, p.Size), DefaultPageSize), MaxPageSize)),
 		NextPageToken: after,
 	})
+	if _, refused := errors.AsType[*serviceerror.InvalidArgument](err); refused && p.After != "" {
+		return WaitingPage{}, unknown
+	}
 	if err != nil {
 		return WaitingPage{}, explain(err)
 	}
