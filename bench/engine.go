@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 
+	"github.com/errand-dev/errand/batchstore"
 	"github.com/errand-dev/errand/devserver"
 	"github.com/errand-dev/errand/internal/engine"
 	"github.com/errand-dev/errand/provider"
@@ -60,7 +61,7 @@ func playEngine(ctx context.Context, args []string) error {
 			return err
 		}
 		defer c.Close()
-		stop, err := startWorker(c, *sessions)
+		stop, err := startWorker(c, *sessions, *dir)
 		if err != nil {
 			return err
 		}
@@ -80,7 +81,7 @@ func playWorker(ctx context.Context, args []string) error {
 		return err
 	}
 	defer c.Close()
-	stop, err := startWorker(c, args[1])
+	stop, err := startWorker(c, args[1], "")
 	if err != nil {
 		return err
 	}
@@ -92,12 +93,18 @@ func playWorker(ctx context.Context, args []string) error {
 	return nil
 }
 
-func startWorker(c client.Client, sessions string) (stop func(), err error) {
+// startWorker starts a worker, one that runs batches if it has the engine's
+// folder.
+func startWorker(c client.Client, sessions, engineDir string) (stop func(), err error) {
 	connections, err := newConnections(sessions)
 	if err != nil {
 		return nil, err
 	}
-	w := worker.New(worker.Config{Client: c, Connections: connections})
+	config := worker.Config{Client: c, Connections: connections}
+	if engineDir != "" {
+		config.Batches = batchesOf(engineDir)
+	}
+	w := worker.New(config)
 	return w.Stop, w.Start()
 }
 
@@ -109,6 +116,7 @@ type rig struct {
 	sessionsURL      string
 	temporal         string
 	client           client.Client
+	batches          *batchstore.Store
 	*starter.Client
 }
 
@@ -132,7 +140,8 @@ func newRig(ctx context.Context, engineFlags ...string) (_ *rig, err error) {
 	if r.client, err = dial(r.temporal); err != nil {
 		return nil, err
 	}
-	r.Client = starter.New(r.client, starter.Options{})
+	r.batches = batchesOf(r.dir + "/engine")
+	r.Client = starter.New(r.client, starter.Options{Batches: r.batches})
 	time.Sleep(2 * time.Second) // until the first polls wait, as they do all day
 	return r, nil
 }

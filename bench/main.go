@@ -47,6 +47,7 @@ var measurements = []measurement{
 	{"startup", measureStartup},
 	{"latency", measureLatency},
 	{"throughput", measureThroughput},
+	{"batches", measureBatches},
 	{"memory", measureMemory},
 	{"sessions", measureSessions},
 	{"recovery", measureRecovery},

@@ -87,6 +87,7 @@ func TestWhatIsWrongWithAFileIsToldWithItsLines(t *testing.T) {
 		{"a key twice", "f.jsonl", good + "\n" + good, []string{`line 3: the key "a" is that of line 1 already`}},
 		{"a field that is missing", "f.jsonl", `{"k":"a","z":1}`, []string{`line 1: --prompt: the item has no field "x" (there is k, z)`}},
 		{"a field that is null", "f.jsonl", `{"k":"a","x":null}`, []string{"line 1: --prompt: a field that it names is null"}},
+		{"wrong in two ways", "f.jsonl", good + `{"k":"a","y":"1"}`, []string{`line 2: --prompt: the item has no field "x"`, `line 2: the key "a" is that of line 1 already`}},
 		{"nothing", "f.jsonl", "\n \n", []string{"the file has no items"}},
 		{"no header", "f.csv", "", []string{"it has no header"}},
 		{"a header alone", "f.csv", "k,x\n", []string{"the file has no items"}},

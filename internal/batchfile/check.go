@@ -56,14 +56,18 @@ func (f *File) Check(p *Plan, common any, validate func(workflows.BatchItem) err
 		if err == nil {
 			err = validate(item.BatchItem)
 		}
-		if err == nil {
-			err = p.unique(seen, item)
-		}
-		if err != nil {
+		wrong := false
+		for _, err := range []error{err, p.unique(seen, item)} { // an item may be wrong in both ways
+			if err == nil {
+				continue
+			}
 			if _, placed := errors.AsType[*LineError](err); !placed && item.Line > 0 {
 				err = &LineError{item.Line, err}
 			}
 			problems.add(err)
+			wrong = true
+		}
+		if wrong {
 			continue
 		}
 		total++
@@ -82,6 +86,9 @@ func (f *File) Check(p *Plan, common any, validate func(workflows.BatchItem) err
 
 // unique refuses an item whose task would be that of another.
 func (p *Plan) unique(seen map[[16]byte]int32, item Item) error {
+	if item.Name == "" { // its key is not known
+		return nil
+	}
 	name := sha256.Sum256([]byte(item.Name))
 	short := [16]byte(name[:16])
 	before, twice := seen[short]
