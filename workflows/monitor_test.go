@@ -29,7 +29,6 @@ type watching struct {
 	at    time.Time     // of the next tick
 	every time.Duration
 
-	errand func(AgentTaskInput) (AgentTaskResult, error)
 	notify func(activities.NotifyInput) error // nil: it is heard
 	during func(*testsuite.TestWorkflowEnvironment)
 
@@ -373,7 +372,7 @@ func TestARecordOfTicksThatAreAlikeIsShort(t *testing.T) {
 	}
 	text, err := json.Marshal(record)
 	require.NoError(t, err)
-	require.Equal(t, `[{"at":"2026-11-27T09:00:00Z","value":24.5,"verdict":"first"},[60,2],[180,1],`+
+	require.JSONEq(t, `[{"at":"2026-11-27T09:00:00Z","value":24.5,"verdict":"first"},[60,2],[180,1],`+
 		`{"at":"2026-11-27T09:06:00Z","verdict":"failed","reason":"it broke"},[60,1],`+
 		`{"at":"2026-11-27T09:08:00Z","verdict":"failed","reason":"it broke","alerted":["failing"]},[60,1],`+
 		`{"at":"2026-11-27T09:10:00Z","value":"a \u0026 b","verdict":"changed","note":"cold"},`+
