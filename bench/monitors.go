@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -26,6 +27,7 @@ func measureMonitors(ctx context.Context, size scale) (rows []row, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", m.what, err)
 		}
+		fmt.Fprintf(os.Stderr, "  %s: %s\n", m.what, row.reached)
 		rows = append(rows, row)
 	}
 	return rows, nil
@@ -51,7 +53,7 @@ func tickMonitors(ctx context.Context, what string, schedule starter.MonitorSche
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return row{}, err
+		return row{}, fmt.Errorf("creating them: %w", err)
 	}
 	before, err := r.Monitors(ctx)
 	if err != nil {

@@ -221,20 +221,15 @@ func (c *Client) Monitors(ctx context.Context) ([]Monitor, error) {
 	group.SetLimit(16)
 	for i, name := range names {
 		group.Go(func() error {
-			var trouble absence
-			for {
-				m, err := c.Monitor(groupCtx, name)
-				switch {
-				case errors.Is(err, ErrUnknownMonitor):
-					return nil
-				case err == nil:
-					monitors[i] = m
-					return nil
-				}
-				if err := trouble.bear(groupCtx, err); err != nil {
-					return err
-				}
+			err := patiently(groupCtx, func() (err error) {
+				monitors[i], err = c.Monitor(groupCtx, name)
+				return err
+			})
+			if errors.Is(err, ErrUnknownMonitor) {
+				monitors[i] = Monitor{}
+				return nil
 			}
+			return err
 		})
 	}
 	if err := group.Wait(); err != nil {

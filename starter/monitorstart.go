@@ -114,7 +114,7 @@ const noteFirst = "waits for its first tick"
 // deleted, and the error is a [*FirstTickError]. A name that is taken is an
 // [*InvalidInputError]. Without a CatchUp, a tick is made up for when it is late
 // by no more than the interval, or an hour with a cron expression.
-func (c *Client) CreateMonitor(ctx context.Context, s MonitorSchedule, in workflows.MonitorInput) (_ Monitor, err error) {
+func (c *Client) CreateMonitor(ctx context.Context, s MonitorSchedule, in workflows.MonitorInput) (created Monitor, err error) {
 	in.UID, in.Cron, in.Gap = uuid.NewString(), s.Cron, time.Duration(s.Every)
 	if err := errors.Join(s.Validate(), in.Validate()); err != nil {
 		return Monitor{}, &InvalidInputError{Err: err}
@@ -153,7 +153,7 @@ func (c *Client) CreateMonitor(ctx context.Context, s MonitorSchedule, in workfl
 	if tick.Verdict != watch.First {
 		return Monitor{}, &FirstTickError{Tick: tick}
 	}
-	err = handle.Update(ctx, client.ScheduleUpdateOptions{DoUpdate: func(now client.ScheduleUpdateInput) (*client.ScheduleUpdate, error) {
+	unpause := client.ScheduleUpdateOptions{DoUpdate: func(now client.ScheduleUpdateInput) (*client.ScheduleUpdate, error) {
 		schedule := now.Description.Schedule
 		if s.Cron != "" {
 			in.Gap = shortest(now.Description.Info.NextActionTimes)
@@ -162,11 +162,30 @@ func (c *Client) CreateMonitor(ctx context.Context, s MonitorSchedule, in workfl
 		action.Args = []any{in}
 		schedule.Action, schedule.State.Paused, schedule.State.Note = &action, false, ""
 		return &client.ScheduleUpdate{Schedule: &schedule}, nil
-	}})
-	if err != nil {
+	}}
+	if err := patiently(ctx, func() error { return handle.Update(ctx, unpause) }); err != nil {
 		return Monitor{}, explainMonitor(err)
 	}
-	return c.Monitor(ctx, in.Name)
+	err = patiently(ctx, func() (err error) {
+		created, err = c.Monitor(ctx, in.Name)
+		return err
+	})
+	return created, err
+}
+
+// patiently does what is harmless to do twice until a server that is away or
+// has much else to do answers.
+func patiently(ctx context.Context, do func() error) error {
+	var trouble absence
+	for {
+		err := do()
+		if !isAway(err) || ctx.Err() != nil {
+			return err
+		}
+		if err := trouble.bear(ctx, err); err != nil {
+			return err
+		}
+	}
 }
 
 // shortest is the shortest time between two of the next ticks, 0 if there are
@@ -184,20 +203,25 @@ func shortest(times []time.Time) (gap time.Duration) {
 var ErrTickUnderWay = errors.New("a tick is under way; nothing was triggered")
 
 // triggerPatience is how long a schedule may take to begin a tick.
-const triggerPatience = 30 * time.Second
+const triggerPatience = time.Minute
 
 // TriggerMonitor makes a monitor tick at once, paused or not, and returns the
 // tick once it has ended.
 func (c *Client) TriggerMonitor(ctx context.Context, name string) (MonitorTick, error) {
 	handle := c.monitorHandle(ctx, name)
-	before, err := handle.Describe(ctx)
+	var before *client.ScheduleDescription
+	err := patiently(ctx, func() (err error) {
+		before, err = handle.Describe(ctx)
+		return err
+	})
 	if err != nil {
 		return MonitorTick{}, explainMonitor(err)
 	}
 	if err := awaitNextSecond(ctx, before); err != nil {
 		return MonitorTick{}, err
 	}
-	if err := handle.Trigger(ctx, client.ScheduleTriggerOptions{}); err != nil {
+	// Twice is no more than once: the second is skipped, or another tick.
+	if err := patiently(ctx, func() error { return handle.Trigger(ctx, client.ScheduleTriggerOptions{}) }); err != nil {
 		return MonitorTick{}, explainMonitor(err)
 	}
 	run, err := c.begun(ctx, handle, before)
@@ -237,7 +261,11 @@ func (c *Client) begun(ctx context.Context, handle client.ScheduleHandle, before
 	ctx, cancel := context.WithTimeout(ctx, triggerPatience)
 	defer cancel()
 	for {
-		now, err := handle.Describe(ctx)
+		var now *client.ScheduleDescription
+		err := patiently(ctx, func() (err error) {
+			now, err = handle.Describe(ctx)
+			return err
+		})
 		if err != nil {
 			return nil, explainMonitor(err)
 		}
