@@ -52,6 +52,8 @@ func TestWrongUsageStartsNothing(t *testing.T) {
 		{"no answer and no terminal", []string{"answer", "t-1"}, "TEXT is missing, and there is no terminal to ask at"},
 		{"an empty text", []string{"answer", "t-1", ""}, "the answer is empty"},
 		{"a worker without a server", []string{"worker"}, "worker needs a Temporal server: name one with --address"},
+		{"an inbox at no address", []string{"web", "--listen", "nowhere"}, "--listen nowhere cannot be used"},
+		{"an inbox at no port", []string{"dev", "--port", "0", "--ui-port", "0", "--inbox-port", "70000"}, "--inbox-port 70000 cannot be used"},
 		{"a flag of a server without one", []string{"list", "--tls"}, "--tls is of no use without a Temporal server"},
 		{"a configuration that is not there", []string{"run", "--config", "missing.toml", "x"}, "--config: stat missing.toml"},
 		{"sessions for all the world", []string{"sessions", "serve", "--listen", "0.0.0.0:0"}, "can be reached from other machines: ask for a key"},
