@@ -83,8 +83,38 @@ func (r *rig) answerOne(ctx context.Context, id string) (fromSent, fromAccepted 
 	return result.HeardAt.Sub(sent), result.HeardAt.Sub(answer.At), nil
 }
 
-// measureWaiting lets more and more tasks wait for an answer, and asks for a page
-// of them, while it watches the memory of a worker that has a process of its own.
+// measureInbox lets many tasks wait for an answer, and asks for pages of them.
+func measureInbox(ctx context.Context, size scale) ([]row, error) {
+	r, err := newRig(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	n := size.n(10_000)
+	if err := r.startWaiting(ctx, 0, n); err != nil {
+		return nil, err
+	}
+	var rows []row
+	for _, depth := range []int{0, n / 2} {
+		times, err := r.pageTimes(ctx, depth, 20)
+		if err != nil {
+			return nil, err
+		}
+		where := "the first page"
+		if depth > 0 {
+			where = "the page in the middle"
+		}
+		rows = append(rows, row{
+			what:    fmt.Sprintf("%s of %d open questions, %d on it, each asked for its text", where, n, starter.DefaultPageSize),
+			bar:     "< 500 ms",
+			reached: join("median "+ms(percentile(times, 0.5)), "longest "+ms(percentile(times, 1))),
+		})
+	}
+	return rows, nil
+}
+
+// measureWaiting lets more and more tasks wait for an answer, and watches the
+// memory of their worker, which has a process of its own.
 func measureWaiting(ctx context.Context, size scale) ([]row, error) {
 	r, err := newRig(ctx, "-no-worker")
 	if err != nil {
@@ -124,24 +154,6 @@ func measureWaiting(ctx context.Context, size scale) ([]row, error) {
 			memory.bar = "as with 10,000, which the worker's cache holds (within 20 %)"
 		}
 		rows = append(rows, memory)
-		if full == 5000 {
-			continue
-		}
-		for _, depth := range []int{0, n / 2} {
-			times, err := r.pageTimes(ctx, depth, 20)
-			if err != nil {
-				return nil, err
-			}
-			where := "the first page"
-			if depth > 0 {
-				where = "the page in the middle"
-			}
-			rows = append(rows, row{
-				what:    fmt.Sprintf("%s of %d open questions, %d on it, each asked for its text", where, n, starter.DefaultPageSize),
-				bar:     "< 500 ms",
-				reached: join("median "+ms(percentile(times, 0.5)), "longest "+ms(percentile(times, 1))),
-			})
-		}
 	}
 	return rows, nil
 }

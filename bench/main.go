@@ -55,6 +55,7 @@ var measurements = []measurement{
 	{"answers", measureAnswers},
 	{"waiting", measureWaiting},
 	{"monitors", measureMonitors},
+	{"inbox", measureInbox},
 }
 
 func main() {

@@ -32,7 +32,7 @@ func (s *server) reply(w http.ResponseWriter, v any, err error) {
 
 // apiWaiting answers with a WaitingPage.
 func (s *server) apiWaiting(w http.ResponseWriter, r *http.Request) {
-	p := starter.Page{After: r.URL.Query().Get("after")}
+	p := starter.Page{Status: workflows.Status(r.URL.Query().Get("status")), After: r.URL.Query().Get("after")}
 	if size := r.URL.Query().Get("size"); size != "" {
 		var err error
 		if p.Size, err = strconv.Atoi(size); err != nil || p.Size < 1 || p.Size > starter.MaxPageSize {

@@ -33,6 +33,7 @@ type fakeTasks struct {
 	commands []string
 	fail     error
 	next     string
+	paused   starter.WaitingPage
 	count    int64
 	asked    []starter.Page
 }
@@ -46,6 +47,9 @@ func (f *fakeTasks) waiting() starter.Waiting {
 
 func (f *fakeTasks) Waiting(_ context.Context, p starter.Page) (starter.WaitingPage, error) {
 	f.asked = append(f.asked, p)
+	if p.Status == workflows.StatusPaused {
+		return f.paused, f.fail
+	}
 	page := starter.WaitingPage{Items: []starter.Waiting{}, Next: f.next}
 	if f.question != nil {
 		page.Items = append(page.Items, f.waiting())
@@ -396,6 +400,19 @@ func TestAQuestionThatHasTwoAnswersShowsThem(t *testing.T) {
 	require.Contains(t, page, `<button name="text" value="resend">`)
 	require.NotContains(t, page, "<textarea")
 	require.Regexp(t, `<button disabled hidden></button>\s+<label`, page, "Enter in a field chooses no answer")
+}
+
+func TestWhatIsPausedStandsBehindWhatAsks(t *testing.T) {
+	p := member(t)
+	p.tasks.paused = starter.WaitingPage{Next: "more", Items: []starter.Waiting{
+		{ID: "slow", WorkflowID: "agent-task-slow", Type: workflows.AgentTaskType, Status: workflows.StatusPaused, Subject: "Sell a shirt"},
+	}}
+	_, body := p.get("/")
+	require.Less(t, strings.Index(body, "Buy a shirt"), strings.Index(body, "Sell a shirt"))
+	require.Contains(t, body, "2 wait for you")
+	require.Contains(t, body, "errand list --status paused")
+	_, body = p.get("/?after=abc")
+	require.NotContains(t, body, "Sell a shirt")
 }
 
 func TestPagesGoOn(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/errand-dev/errand/starter"
+	"github.com/errand-dev/errand/workflows"
 )
 
 // inboxView is what waits, for its page.
@@ -16,6 +17,8 @@ type inboxView struct {
 	Total    int64 // of what waits, where it is more than is shown
 	Answered string
 	Live     livePart
+
+	MorePaused bool // than are shown
 }
 
 // Title is that of the page, with how much waits.
@@ -59,6 +62,13 @@ func (s *server) loadInbox(r *http.Request) (inboxView, error) {
 		return inboxView{}, err
 	}
 	v := inboxView{Items: page.Items, First: after == ""}
+	if v.First {
+		paused, err := s.Tasks.Waiting(r.Context(), starter.Page{Status: workflows.StatusPaused})
+		if err != nil {
+			return inboxView{}, err
+		}
+		v.Items, v.MorePaused = append(v.Items, paused.Items...), paused.Next != ""
+	}
 	if page.Next != "" {
 		v.Next = "/?" + url.Values{"after": {page.Next}}.Encode()
 	}

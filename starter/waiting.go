@@ -51,8 +51,22 @@ type WaitingPage struct {
 
 // Page chooses a part of a list.
 type Page struct {
-	Size  int    // 0: DefaultPageSize; at most MaxPageSize
-	After string // WaitingPage.Next of the page before; empty: the first
+	Status workflows.Status // StatusWaiting, which it is if empty, or StatusPaused
+	Size   int              // 0: DefaultPageSize; at most MaxPageSize
+	After  string           // WaitingPage.Next of the page before; empty: the first
+}
+
+// query finds what has that status in Temporal's visibility. One status at a
+// time, because SQL stores have those in the order of pages already: of two they
+// would sort all that there are, for each page.
+func (p Page) query() (string, error) {
+	switch p.Status {
+	case "", workflows.StatusWaiting, workflows.StatusPaused:
+		return fmt.Sprintf("%s = '%s' AND ExecutionStatus = 'Running'",
+			workflows.AttributeStatus.GetName(), cmp.Or(p.Status, workflows.StatusWaiting)), nil
+	default:
+		return "", &InvalidInputError{Err: fmt.Errorf("unknown status %q: choose waiting or paused", p.Status)}
+	}
 }
 
 // The sizes of a page.
@@ -68,22 +82,22 @@ const parallelQueries = 16
 // milliseconds; a page must not wait long for one that is not.
 const inquiryTimeout = 3 * time.Second
 
-// waitingQuery finds what waits in Temporal's visibility.
-var waitingQuery = fmt.Sprintf("%s IN ('%s', '%s') AND ExecutionStatus = 'Running'",
-	workflows.AttributeStatus.GetName(), workflows.StatusWaiting, workflows.StatusPaused)
-
-// Waiting returns a page of what waits for a person, in whatever workflow: those
-// that were started last are on the first page. It reads no more of Temporal's
-// visibility than the page, and asks each workflow on it what it asks. What no
-// worker answers for is there too, and says so.
+// Waiting returns a page of what waits for an answer, in whatever workflow, or of
+// what a person has paused: those that were started last are on the first page.
+// It reads no more of Temporal's visibility than the page, and asks each workflow
+// on it what it asks. What no worker answers for is there too, and says so.
 func (c *Client) Waiting(ctx context.Context, p Page) (WaitingPage, error) {
 	unknown := &InvalidInputError{Err: errors.New("unknown page: begin again with the first")}
 	after, err := base64.RawURLEncoding.DecodeString(p.After)
 	if err != nil {
 		return WaitingPage{}, unknown
 	}
+	query, err := p.query()
+	if err != nil {
+		return WaitingPage{}, err
+	}
 	list, err := c.temporal.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
-		Namespace: c.namespace, Query: waitingQuery,
+		Namespace: c.namespace, Query: query,
 		PageSize:      int32(min(cmp.Or(max(0, p.Size), DefaultPageSize), MaxPageSize)),
 		NextPageToken: after,
 	})
@@ -116,28 +130,35 @@ func (c *Client) Waiting(ctx context.Context, p Page) (WaitingPage, error) {
 	return page, nil
 }
 
-// AllWaiting returns all that waits, as Waiting does page by page.
+// AllWaiting returns all that waits for an answer and all that is paused, as
+// Waiting does page by page.
 func (c *Client) AllWaiting(ctx context.Context) ([]Waiting, error) {
 	var all []Waiting
-	p := Page{Size: MaxPageSize}
-	for {
-		page, err := c.Waiting(ctx, p)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, page.Items...)
-		if p.After = page.Next; p.After == "" {
-			break
+	for _, status := range []workflows.Status{workflows.StatusWaiting, workflows.StatusPaused} {
+		p := Page{Status: status, Size: MaxPageSize}
+		for {
+			page, err := c.Waiting(ctx, p)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, page.Items...)
+			if p.After = page.Next; p.After == "" {
+				break
+			}
 		}
 	}
 	slices.SortStableFunc(all, func(a, b Waiting) int { return a.since().Compare(b.since()) })
 	return all, nil
 }
 
-// CountWaiting returns how many questions and paused tasks wait, as far as
-// Temporal's visibility knows by now.
+// CountWaiting returns how much waits for an answer, as far as Temporal's
+// visibility knows by now.
 func (c *Client) CountWaiting(ctx context.Context) (int64, error) {
-	n, err := c.temporal.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Namespace: c.namespace, Query: waitingQuery})
+	query, err := Page{}.query()
+	if err != nil {
+		return 0, err
+	}
+	n, err := c.temporal.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Namespace: c.namespace, Query: query})
 	return n.GetCount(), explain(err)
 }
 
