@@ -154,7 +154,7 @@ func playCost(ctx context.Context, args []string) error {
 // runOurs answers the question when the task's row in a list says that it
 // waits, which costs no Action, unlike a query.
 func runOurs(ctx context.Context, c client.Client, sessions string, in workflows.AgentTaskInput, snapshot bool) error {
-	stop, err := startWorker(c, sessions, "")
+	stop, err := startWorker(c, sessions, "", 0)
 	if err != nil {
 		return err
 	}

@@ -30,8 +30,10 @@ func dial(address string) (client.Client, error) {
 	return client.Dial(client.Options{HostPort: address, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
 }
 
-func newConnections(sessions string) (*provider.Set, error) {
-	return provider.NewSet(provider.Connection{Name: connection, Provider: "agi", BaseURL: sessions, Agent: "script"})
+func newConnections(sessions string, maxSessions int) (*provider.Set, error) {
+	return provider.NewSet(provider.Connection{
+		Name: connection, Provider: "agi", BaseURL: sessions, Agent: "script", MaxSessions: maxSessions,
+	})
 }
 
 // playEngine is engine and worker in one process, as in `errand dev`.
@@ -42,6 +44,7 @@ func playEngine(ctx context.Context, args []string) error {
 	sessions := flags.String("sessions", "", "")
 	defaults := flags.Bool("defaults", false, "")
 	noWorker := flags.Bool("no-worker", false, "")
+	maxSessions := flags.Int("max-sessions", 0, "")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -61,7 +64,7 @@ func playEngine(ctx context.Context, args []string) error {
 			return err
 		}
 		defer c.Close()
-		stop, err := startWorker(c, *sessions, *dir)
+		stop, err := startWorker(c, *sessions, *dir, *maxSessions)
 		if err != nil {
 			return err
 		}
@@ -81,7 +84,7 @@ func playWorker(ctx context.Context, args []string) error {
 		return err
 	}
 	defer c.Close()
-	stop, err := startWorker(c, args[1], "")
+	stop, err := startWorker(c, args[1], "", 0)
 	if err != nil {
 		return err
 	}
@@ -95,8 +98,8 @@ func playWorker(ctx context.Context, args []string) error {
 
 // startWorker starts a worker, one that runs batches if it has the engine's
 // folder.
-func startWorker(c client.Client, sessions, engineDir string) (stop func(), err error) {
-	connections, err := newConnections(sessions)
+func startWorker(c client.Client, sessions, engineDir string, maxSessions int) (stop func(), err error) {
+	connections, err := newConnections(sessions, maxSessions)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +123,12 @@ type rig struct {
 	*starter.Client
 }
 
-func newRig(ctx context.Context, engineFlags ...string) (_ *rig, err error) {
+func newRig(ctx context.Context, engineFlags ...string) (*rig, error) {
+	return newRigWith(ctx, "", engineFlags...)
+}
+
+// newRigWith has the session server keep a truth log, unless that is empty.
+func newRigWith(ctx context.Context, truth string, engineFlags ...string) (_ *rig, err error) {
 	r := &rig{}
 	defer func() {
 		if err != nil {
@@ -130,7 +138,7 @@ func newRig(ctx context.Context, engineFlags ...string) (_ *rig, err error) {
 	if r.dir, err = os.MkdirTemp("", "errand-bench"); err != nil {
 		return nil, err
 	}
-	if r.sessions, err = start(ctx, &r.sessionsURL, "sessions", r.dir+"/sessions"); err != nil {
+	if r.sessions, err = start(ctx, &r.sessionsURL, "sessions", r.dir+"/sessions", truth); err != nil {
 		return nil, err
 	}
 	args := append([]string{"-dir", r.dir + "/engine", "-sessions", r.sessionsURL}, engineFlags...)

@@ -66,7 +66,7 @@ func naiveTask(ctx workflow.Context, script string) error {
 }
 
 func runNaive(ctx context.Context, c client.Client, sessions, script string) error {
-	connections, err := newConnections(sessions)
+	connections, err := newConnections(sessions, 0)
 	if err != nil {
 		return err
 	}

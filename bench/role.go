@@ -154,9 +154,13 @@ func (p *part) resident() (int64, error) {
 	return 0, errors.New("no VmRSS")
 }
 
-// playSessions is the session server: sessions DIR.
+// playSessions is the session server: sessions DIR [TRUTH].
 func playSessions(ctx context.Context, args []string) error {
-	s, err := sessionserver.New(sessionserver.Config{Dir: args[0], Logger: slog.New(slog.DiscardHandler)})
+	config := sessionserver.Config{Dir: args[0], Logger: slog.New(slog.DiscardHandler)}
+	if len(args) > 1 {
+		config.Truth = args[1]
+	}
+	s, err := sessionserver.New(config)
 	if err != nil {
 		return err
 	}
