@@ -16,8 +16,6 @@ import (
 	"strings"
 	"time"
 
-	"go.temporal.io/sdk/activity"
-
 	"github.com/errand-dev/errand/provider"
 )
 
@@ -39,7 +37,7 @@ type NotifyInput struct {
 
 // NotifyOutput says how the target answered.
 type NotifyOutput struct {
-	Status int `json:"status"` // HTTP; 0: an earlier try was answered well, and its worker died before it could tell
+	Status int `json:"status"` // HTTP, below 300
 }
 
 var targetName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
@@ -73,13 +71,9 @@ var notifyClient = &http.Client{
 }
 
 // Notify tells a target of an alert, by the rules of Standard Webhooks. A try
-// whose worker died after the target had answered is not made again; one that
-// died before it heard of the answer is, with the same id, by which the target
-// knows it.
+// whose worker died before it could tell of the target's answer is made again,
+// with the same id, by which the target knows it.
 func (a *Activities) Notify(ctx context.Context, in NotifyInput) (NotifyOutput, error) {
-	if activity.HasHeartbeatDetails(ctx) {
-		return NotifyOutput{}, nil
-	}
 	address, secret, err := a.target(in.Target)
 	if err != nil {
 		return NotifyOutput{}, retryableError(ErrTypeUnavailable, err.Error(), 0)
@@ -94,9 +88,6 @@ func (a *Activities) Notify(ctx context.Context, in NotifyInput) (NotifyOutput, 
 		return NotifyOutput{}, retryableError(ErrTypeUnavailable, fmt.Sprintf("%s cannot be reached: %s", request.URL.Host, causeOf(err)), 0)
 	}
 	defer response.Body.Close()
-	if response.StatusCode < 300 {
-		activity.RecordHeartbeat(ctx, response.StatusCode)
-	}
 	return NotifyOutput{Status: response.StatusCode}, answerError(request.URL.Host, response)
 }
 

@@ -88,15 +88,6 @@ func TestTheSignatureIsThatOfTheStandardsOwnExample(t *testing.T) {
 	require.Equal(t, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=", h.Get("webhook-signature"))
 }
 
-func TestATargetThatHasAnsweredIsNotToldAgain(t *testing.T) {
-	h := newHook(t, http.StatusOK)
-	env := environment(&Activities{Notifications: board{url: h.URL}})
-	env.SetHeartbeatDetails(http.StatusOK) // of a try whose worker died before it could tell
-	_, err := perform[NotifyOutput](t, env, (*Activities)(nil).Notify, news)
-	require.NoError(t, err)
-	require.Zero(t, h.posts)
-}
-
 func TestWhatATargetAnswersDecidesWhetherItIsToldAgain(t *testing.T) {
 	for status, again := range map[int]bool{
 		http.StatusInternalServerError: true, http.StatusBadGateway: true, http.StatusServiceUnavailable: true,
