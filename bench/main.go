@@ -54,8 +54,8 @@ var measurements = []measurement{
 	{"cost", measureCost},
 	{"answers", measureAnswers},
 	{"waiting", measureWaiting},
-	{"monitors", measureMonitors},
 	{"inbox", measureInbox},
+	{"monitors", measureMonitors},
 }
 
 func main() {

@@ -201,10 +201,10 @@ func TestResultsOfABatchAreLinesAndNeverHalfOfThem(t *testing.T) {
 	p, batches := keeper(t)
 	batches.results = all
 	for _, path := range []string{"/batches/shop/results", "/api/batches/shop/results"} {
-		response, body := p.do(http.MethodGet, path, "", "")
-		require.Equal(t, http.StatusOK, response.StatusCode)
-		require.Contains(t, response.Header.Get("Content-Disposition"), "results.jsonl")
-		lines := strings.Split(strings.TrimSpace(body), "\n")
+		got := p.do(http.MethodGet, path, "", "")
+		require.Equal(t, http.StatusOK, got.status)
+		require.Contains(t, got.header.Get("Content-Disposition"), "results.jsonl")
+		lines := strings.Split(strings.TrimSpace(got.body), "\n")
 		require.Len(t, lines, 2)
 		require.Contains(t, lines[0], `{"html":"<b>"}`)
 	}
