@@ -169,5 +169,6 @@ func (s *Store) Progress(ctx context.Context, b activities.BatchRef) (p activiti
 	if err != nil {
 		return p, err
 	}
-	return p, json.Unmarshal(raw, &p)
+	err = json.Unmarshal(raw, &p)
+	return p, err
 }

@@ -97,7 +97,8 @@ func (s *batchStory) run(in BatchInput) (BatchResult, error) {
 	if err := s.env.GetWorkflowError(); err != nil {
 		return result, err
 	}
-	return result, s.env.GetWorkflowResult(&result)
+	err := s.env.GetWorkflowResult(&result)
+	return result, err
 }
 
 func (s *batchStory) modes() []activities.BatchMode {
@@ -117,7 +118,8 @@ func TestABatchRunsOverItsItemsUntilAllHaveEnded(t *testing.T) {
 		result, err := s.run(batchInput())
 		require.NoError(t, err)
 		require.Equal(t, want, result.Status)
-		require.Equal(t, last, BatchProgress{Completed: result.Completed, Failed: result.Failed, Cancelled: result.Cancelled})
+		got := BatchProgress{Completed: result.Completed, Failed: result.Failed, Cancelled: result.Cancelled}
+		require.Equal(t, last, got)
 		require.Equal(t, 10, result.Total)
 		require.Len(t, s.runs, 2)
 		require.Equal(t, s.runs[0], s.runs[1])
@@ -222,6 +224,8 @@ func TestACancelReachesAPausedBatch(t *testing.T) {
 		until(BatchProgress{}, func(s *batchStory) { s.update(UpdatePause, func(any, error) {}) }),
 		runEnds(true, BatchProgress{}),
 		runEnds(true, BatchProgress{}),
+		ends(true, BatchProgress{Completed: 2}),
+		ends(true, BatchProgress{Completed: 3}),
 	)
 	s.env.RegisterDelayedCallback(func() { s.env.CancelWorkflow() }, time.Hour)
 	s.env.RegisterDelayedCallback(func() {

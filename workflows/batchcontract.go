@@ -25,16 +25,23 @@ func BatchIDOf(workflowID string) string { return strings.TrimPrefix(workflowID,
 
 const batchPrefix = "batch-"
 
-// What the store of batches holds, see the package activities.
 type (
-	BatchStore    = activities.BatchStore
-	BatchRef      = activities.BatchRef
-	BatchItem     = activities.BatchItem
+	// BatchStore is where items and results are.
+	BatchStore = activities.BatchStore
+	// BatchRef names a batch in the store.
+	BatchRef = activities.BatchRef
+	// BatchItem is one item of a batch, with the texts of its task.
+	BatchItem = activities.BatchItem
+	// BatchProgress is how far a batch has come.
 	BatchProgress = activities.BatchProgress
-	ItemOutcome   = activities.ItemOutcome
-	ItemResult    = activities.ItemResult
-	ItemError     = activities.ItemError
-	ItemState     = activities.ItemState
+	// ItemOutcome is an item and what has come of it.
+	ItemOutcome = activities.ItemOutcome
+	// ItemResult is what came of one attempt at an item.
+	ItemResult = activities.ItemResult
+	// ItemError is why an item has no result.
+	ItemError = activities.ItemError
+	// ItemState is what an item has come to.
+	ItemState = activities.ItemState
 )
 
 // The states of an item.
