@@ -102,7 +102,8 @@ func (t *tasks) Await(ctx context.Context, task activities.ItemTask) (activities
 	if err != nil || !result.StartedAt.IsZero() {
 		return result, err
 	}
-	return result, t.times(ctx, task, &result)
+	err = t.times(ctx, task, &result)
+	return result, err
 }
 
 // times takes from the server when a task began and ended that does not tell.
