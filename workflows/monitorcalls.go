@@ -160,7 +160,7 @@ func childAttributes(in AgentTaskInput) temporal.SearchAttributes {
 
 const (
 	// notifyOnce bounds one try to tell a target.
-	notifyOnce = 30 * time.Second
+	notifyOnce = 20 * time.Second
 
 	// leastNotify and mostNotifyWait bound how long a tick tries; what is not
 	// delivered by then, the next tick tries again.
