@@ -222,10 +222,8 @@ func TestACancelledBatchStopsItsTasksAndCountsTheRestAsCancelled(t *testing.T) {
 func TestACancelReachesAPausedBatch(t *testing.T) {
 	s := newBatchStory(t,
 		until(BatchProgress{}, func(s *batchStory) { s.update(UpdatePause, func(any, error) {}) }),
-		runEnds(true, BatchProgress{}),
-		runEnds(true, BatchProgress{}),
-		ends(true, BatchProgress{Completed: 2}),
-		ends(true, BatchProgress{Completed: 3}),
+		runEnds(true, BatchProgress{Completed: 2}),
+		runEnds(true, BatchProgress{Completed: 3}),
 	)
 	s.env.RegisterDelayedCallback(func() { s.env.CancelWorkflow() }, time.Hour)
 	s.env.RegisterDelayedCallback(func() {
