@@ -139,6 +139,7 @@ func TestABatchIsPausedResumedWidenedAndNarrowedWhileItRuns(t *testing.T) {
 }
 
 func TestACancelledBatchLeavesNoSessionAndGoesOnWhenItIsRetried(t *testing.T) {
+	long(t)
 	h := newHome(t)
 	h.dev()
 	h.items(8)
@@ -166,6 +167,7 @@ func TestACancelledBatchLeavesNoSessionAndGoesOnWhenItIsRetried(t *testing.T) {
 }
 
 func TestARetryRunsOnlyWhatFailed(t *testing.T) {
+	long(t)
 	h := newHome(t)
 	h.dev()
 	h.write("items.jsonl", `{"k":"good"}`+"\n\n"+`{"k":"bad"}`+"\n"+`{"k":"ugly one"}`+"\n")

@@ -24,9 +24,7 @@ import (
 var killSeed = flag.Uint64("kill.seed", 20261127, "seed of the batch that is killed")
 
 func TestABatchSurvivesTheDeathOfEverythingAtAnyTime(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it takes minutes")
-	}
+	long(t)
 	const items, kills = 500, 5
 	random := rand.New(rand.NewPCG(*killSeed, 0))
 	h := newHome(t)

@@ -38,6 +38,7 @@ func (h *home) startVendor(address string) *process {
 }
 
 func TestABatchNeverHasMoreSessionsThanItsConnectionAllows(t *testing.T) {
+	long(t)
 	const most, items = 4, 24
 	h := newHome(t)
 	_, facts := h.vendor(fmt.Sprintf("max_sessions = %d", most))

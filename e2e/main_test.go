@@ -22,3 +22,12 @@ func TestMain(m *testing.M) {
 	}
 	os.Exit(m.Run())
 }
+
+// long leaves a test out where time is short: one that starts many processes,
+// each of which takes seconds to start with the race detector.
+func long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("takes long; go test without -short has it")
+	}
+}

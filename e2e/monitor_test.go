@@ -216,6 +216,7 @@ type visit struct {
 // TestExactlyTheAlertsThatThePagesAreWorth runs on a real schedule that ticks
 // by itself, on pages in a recorded order.
 func TestExactlyTheAlertsThatThePagesAreWorth(t *testing.T) {
+	long(t)
 	t.Parallel()
 	const (
 		captcha = `<html><head><title>Just a moment...</title></head><body>Verify you are human. <div class="g-recaptcha"></div></body></html>`
@@ -307,6 +308,7 @@ func (h *home) ticks(name string) []mtick {
 }
 
 func TestATickGoesOnWithTheSnapshotOfTheOneBefore(t *testing.T) {
+	long(t)
 	t.Parallel()
 	h := newHome(t)
 	require.NoError(t, os.WriteFile(filepath.Join(h.dir, "errand.toml"), []byte("[session_server]\nttl = \"4s\"\nsnapshot_max_count = 1\n"), 0o600))
@@ -330,6 +332,7 @@ func TestATickGoesOnWithTheSnapshotOfTheOneBefore(t *testing.T) {
 }
 
 func TestTheSecretsOfAlertsStayWithTheWorker(t *testing.T) {
+	long(t)
 	t.Parallel()
 	const secret, token = "canary-hook-3d1f60a2", "canary-token-77b02c1e"
 	e := newEars(t)

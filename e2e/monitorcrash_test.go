@@ -67,6 +67,7 @@ func (h *home) ends(ticks int) []mtick {
 }
 
 func TestATickWhoseProcessIsKilledWhileTheAgentWorksTellsOnce(t *testing.T) {
+	long(t)
 	t.Parallel()
 	h := newHome(t)
 	dev, _ := h.devProcess()
@@ -92,6 +93,7 @@ func TestATickWhoseProcessIsKilledWhileTheAgentWorksTellsOnce(t *testing.T) {
 }
 
 func TestATickWhoseProcessIsKilledWhileItTellsTellsUnderOneID(t *testing.T) {
+	long(t)
 	t.Parallel()
 	h := newHome(t)
 	dev, _ := h.devProcess()
@@ -129,6 +131,7 @@ func TestATickWhoseProcessIsKilledWhileItTellsTellsUnderOneID(t *testing.T) {
 }
 
 func TestTheStateOfAMonitorSurvivesATickThatIsEndedFromOutside(t *testing.T) {
+	long(t)
 	t.Parallel()
 	h := newHome(t)
 	_, address := h.devProcess()
@@ -186,6 +189,7 @@ func tickOf(taskID string) string {
 }
 
 func TestAMonitorIsPausedWithANoteAndTicksByHandNevertheless(t *testing.T) {
+	long(t)
 	t.Parallel()
 	h := newHome(t)
 	h.dev()
@@ -201,6 +205,7 @@ func TestAMonitorIsPausedWithANoteAndTicksByHandNevertheless(t *testing.T) {
 }
 
 func TestACreationThatIsInterruptedLeavesNothing(t *testing.T) {
+	long(t)
 	t.Parallel()
 	h := newHome(t)
 	h.dev()
@@ -220,6 +225,7 @@ func TestACreationThatIsInterruptedLeavesNothing(t *testing.T) {
 }
 
 func TestAFreshHistoryOfATickReplaysAndIsShort(t *testing.T) {
+	long(t)
 	t.Parallel()
 	h := newHome(t)
 	_, address := h.devProcess()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,7 +35,9 @@ type watching struct {
 
 	tasks []AgentTaskInput // of all ticks
 	heard []Alert          // what was told, each try once
-	took  time.Duration    // the latest tick
+
+	hearing sync.Mutex    // targets are told at the same time
+	took    time.Duration // the latest tick
 }
 
 func newWatching(t *testing.T) *watching {
@@ -79,7 +82,9 @@ func (w *watching) tick(errand func(AgentTaskInput) (AgentTaskResult, error)) Ti
 		var a Alert
 		require.NoError(w.t, json.Unmarshal(in.Body, &a))
 		require.Equal(w.t, a.ID, in.ID)
+		w.hearing.Lock()
 		w.heard = append(w.heard, a)
+		w.hearing.Unlock()
 		if w.notify != nil {
 			return activities.NotifyOutput{}, w.notify(in)
 		}
