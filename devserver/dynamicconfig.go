@@ -12,7 +12,7 @@ const (
 	// taskWorkers of each of history's queues; behind them is one SQLite connection.
 	taskWorkers = 64
 	// cachedWorkflows kept in memory, open and closed.
-	cachedWorkflows = 1024
+	cachedWorkflows = 4096
 )
 
 // dynamicConfig is the profile of an embedded server: one shard, one machine,
