@@ -3,6 +3,7 @@ package inbox
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -35,7 +36,7 @@ const (
 // handleBatches adds the pages of batches, and the same for programs.
 func (s *server) handleBatches(mux *http.ServeMux) {
 	mux.HandleFunc("GET /batches", s.showBatches)
-	mux.HandleFunc("GET /batches/live", s.showBatchesLive)
+	mux.HandleFunc("GET "+batchesLive, s.showBatchesLive)
 	mux.HandleFunc("GET /batches/{id}", s.showBatch)
 	mux.HandleFunc("GET /batches/{id}/live", s.showBatchLive)
 	mux.HandleFunc("GET /batches/{id}/results", s.sendResults)
@@ -65,6 +66,9 @@ func (s *server) handleBatches(mux *http.ServeMux) {
 		})
 	}
 }
+
+// batchesLive is where the list of batches has its news: no batch has such an id.
+const batchesLive = "/batches/-live"
 
 func batchPath(id string) string { return "/batches/" + url.PathEscape(id) }
 
@@ -144,7 +148,7 @@ func (s *server) loadBatches(ctx context.Context) (v batchesView, err error) {
 	for _, b := range batches {
 		v.Batches = append(v.Batches, batchView{Batch: b})
 	}
-	v.Live, err = s.pages.live("batches", "/batches/live", "", v)
+	v.Live, err = s.pages.live("batches", batchesLive, "", v)
 	return v, err
 }
 
@@ -218,8 +222,7 @@ func (s *server) retryBatch(r *http.Request) error {
 func (s *server) resizeBatch(r *http.Request) error {
 	n, err := strconv.Atoi(r.FormValue("concurrency"))
 	if err != nil {
-		err = &starter.InvalidInputError{Err: workflows.CheckConcurrency(0)}
-		return err
+		return &starter.InvalidInputError{Err: fmt.Errorf("a batch has 1 to %d tasks open at once, not %q", workflows.MaxConcurrency, r.FormValue("concurrency"))}
 	}
 	return s.Batches.SetBatchConcurrency(r.Context(), r.PathValue("id"), n)
 }

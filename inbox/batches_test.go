@@ -136,11 +136,11 @@ func TestABatchShowsHowFarItIsAndWhatNeedsAPerson(t *testing.T) {
 
 func TestAPageOfABatchHearsOnlyOfWhatIsNew(t *testing.T) {
 	p, batches := keeper(t)
-	for _, path := range []string{"/batches", "/batches/shop"} {
+	for path, live := range map[string]string{"/batches": "/batches/-live", "/batches/shop": "/batches/shop/live"} {
 		_, page := p.get(path)
 		_, seen, found := strings.Cut(page, `-seen" value="`)
 		require.True(t, found)
-		news := path + "/live?seen=" + seen[:16]
+		news := live + "?seen=" + seen[:16]
 		status, _ := p.get(news)
 		require.Equal(t, http.StatusNoContent, status)
 		batches.batch.Completed++
@@ -236,4 +236,14 @@ func TestTheAPIListsBatches(t *testing.T) {
 	batches.batch = starter.Batch{}
 	_, body = p.get("/api/batches")
 	require.JSONEq(t, "[]", body)
+}
+
+func TestABatchMayHaveAnyIDThatThereIs(t *testing.T) {
+	p, batches := keeper(t)
+	for _, id := range []string{"live", "results", "static"} {
+		batches.batch.ID = id
+		status, page := p.get("/batches/" + id)
+		require.Equal(t, http.StatusOK, status)
+		require.Contains(t, page, "<h1>"+id+"</h1>")
+	}
 }

@@ -75,17 +75,15 @@ func New(o Options) http.Handler {
 	private.HandleFunc("GET /tasks/{id}", s.showTask)
 	private.HandleFunc("GET /tasks/{id}/live", s.showLive)
 	private.HandleFunc("POST /tasks/{id}/answer", s.postAnswer)
-	private.HandleFunc("POST /tasks/{id}/pause", s.postCommand(s.pause))
-	private.HandleFunc("POST /tasks/{id}/resume", s.postCommand(s.resume))
-	private.HandleFunc("POST /tasks/{id}/cancel", s.postCommand(s.cancel))
 	private.HandleFunc("GET /api/waiting", s.apiWaiting)
 	private.HandleFunc("GET /api/tasks/{id}", s.apiTask)
 	private.HandleFunc("GET /api/tasks/{id}/timeline", s.apiTimeline)
 	private.HandleFunc("GET /api/tasks/{id}/messages", s.apiMessages)
 	private.HandleFunc("POST /api/tasks/{id}/answer", s.apiAnswer)
-	private.HandleFunc("POST /api/tasks/{id}/pause", s.apiCommand(s.pause))
-	private.HandleFunc("POST /api/tasks/{id}/resume", s.apiCommand(s.resume))
-	private.HandleFunc("POST /api/tasks/{id}/cancel", s.apiCommand(s.cancel))
+	for name, do := range map[string]command{"pause": s.pause, "resume": s.resume, "cancel": s.cancel} {
+		private.HandleFunc("POST /tasks/{id}/"+name, s.postCommand(do))
+		private.HandleFunc("POST /api/tasks/{id}/"+name, s.apiCommand(do))
+	}
 	s.handleBatches(private)
 	private.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		s.sayError(w, r, http.StatusNotFound, "There is nothing here", "Look at the address, or begin at the inbox.")
