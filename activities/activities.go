@@ -159,7 +159,9 @@ type TakeTurnInput struct {
 type Message struct {
 	Text     string `json:"text"`
 	StartURL string `json:"start_url,omitempty"`
-	Before   Fate   `json:"before,omitempty"` // of a try that was made in another activity
+	Number   int    `json:"number,omitempty"`   // of the message within the task, from 1; 0: a workflow of before there were numbers
+	ReplyTo  string `json:"reply_to,omitempty"` // see [provider.Message]
+	Before   Fate   `json:"before,omitempty"`   // of a try that was made in another activity
 }
 
 // Turn is how a turn ended.
@@ -168,6 +170,8 @@ type Turn struct {
 	Text    string               `json:"text,omitempty"`   // the question, or the agent's own error
 	Result  json.RawMessage      `json:"result,omitempty"` // of a finished turn
 	Cursor  provider.Watermark   `json:"cursor"`           // behind all that the turn said
+
+	ReplyTo string `json:"reply_to,omitempty"` // of a question: what its answer must name
 }
 
 // TakeTurn sends the message that opens a turn, if it is not there yet, and

@@ -54,6 +54,7 @@ type turnWatch struct {
 	lastEntry   string         // id of the newest entry read; empty: none yet
 	state       provider.State // empty: not read yet
 	idleSince   time.Time      // zero while the session is not idle
+	told        bool           // the last read brought news
 	settleDelay time.Duration  // until the next look at a turn that may have ended; 0: it has not
 
 	failingSince time.Time // zero while reading works
@@ -172,7 +173,7 @@ func (w *turnWatch) wait(waker *provider.Waker) time.Duration {
 	if !w.failingSince.IsZero() {
 		return w.retryDelay
 	}
-	delay := min(waker.Interval(), w.beatEvery*2/3) // each heartbeat wants a read before it
+	delay := min(waker.Interval(w.told), w.beatEvery*2/3) // each heartbeat wants a read before it
 	if w.settleDelay > 0 {
 		return min(w.settleDelay, delay)
 	}
@@ -203,7 +204,7 @@ func (w *turnWatch) read(ctx context.Context, p provider.Provider) (*Turn, error
 		}
 	}
 	if o := progress.Outcome; o != nil {
-		turn := &Turn{Outcome: o.Kind, Result: o.Result, Cursor: progress.Cursor}
+		turn := &Turn{Outcome: o.Kind, Result: o.Result, Cursor: progress.Cursor, ReplyTo: o.ReplyTo}
 		if o.Kind != provider.OutcomeFinished { // whose text is the result once more
 			turn.Text = boundTo(o.Text, longestAnswer)
 		}
@@ -225,7 +226,8 @@ func (w *turnWatch) news(entries []provider.Entry) []provider.Entry {
 // advance notes what moved. A paused session is meant to stand still.
 func (w *turnWatch) advance(p provider.Progress, now time.Time) {
 	stateMoved := w.state != "" && w.state != p.State
-	if len(p.Entries) > 0 || stateMoved || p.State == provider.StatePaused {
+	w.told = len(p.Entries) > 0 || stateMoved
+	if w.told || p.State == provider.StatePaused {
 		w.LastProgress = now
 	}
 	w.state, w.Cursor = p.State, p.Cursor

@@ -27,6 +27,8 @@ type CreateSessionInput struct {
 	Number     int                   `json:"number,omitempty"`       // of the session within the task, from 0
 	Snapshot   provider.SnapshotMode `json:"snapshot,omitempty"`     // what the task wants to keep of it in the end
 	Before     Fate                  `json:"before,omitempty"`       // of the try that the workflow has seen fail
+
+	Options provider.SessionOptions `json:"options,omitzero"`
 }
 
 // Session is the session that was made.
@@ -49,12 +51,23 @@ func (a *Activities) CreateSession(ctx context.Context, in CreateSessionInput) (
 	if err != nil {
 		return Session{}, convertError(in.Connection, err)
 	}
+	if err := provider.Refuse(p, in.Connection, in.wishes()); err != nil {
+		return Session{}, finalError(ErrTypeInvalidRequest, err.Error())
+	}
 	c := creation{a: a, in: in, provider: p, ref: sessionRef(ctx, in)}
 	made, err := c.earlier(ctx)
 	if err != nil || made.ID != "" {
 		return made, err
 	}
 	return c.create(ctx)
+}
+
+func (in CreateSessionInput) wishes() provider.Wishes {
+	return provider.Wishes{
+		Options:  in.Options,
+		Snapshot: in.Snapshot,
+		Restore:  in.RestoreSession != "" || in.RestoreDefaultUser != "",
+	}
 }
 
 // sessionRef names the session that is wanted, the same for every try.
@@ -143,6 +156,7 @@ func (c *creation) create(ctx context.Context) (Session, error) {
 		RestoreSession:     c.in.RestoreSession,
 		RestoreDefaultUser: c.in.RestoreDefaultUser,
 		ClientRef:          c.ref,
+		Options:            c.in.Options,
 	})
 	fate := fateOf(err)
 	note(ctx, fate)

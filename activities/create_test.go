@@ -165,7 +165,7 @@ type labelled struct {
 }
 
 func (l *labelled) Capabilities() provider.Capabilities {
-	return provider.Capabilities{ClientRef: true}
+	return provider.Capabilities{ClientRef: true, Snapshot: true}
 }
 
 func (l *labelled) Create(_ context.Context, in provider.CreateRequest) (provider.Session, error) {

@@ -29,7 +29,7 @@ func (w *turnWatch) deliver(ctx context.Context, p provider.Provider) error {
 	if w.in.Message == nil || !w.SentAt.IsZero() {
 		return nil
 	}
-	m := provider.Message{Text: w.in.Message.Text, StartURL: w.in.Message.StartURL}
+	m := w.message(p)
 	before := w.in.Message.Before
 	switch info := activity.GetInfo(ctx); {
 	case info.Attempt > 1:
@@ -55,6 +55,18 @@ func (w *turnWatch) deliver(ctx context.Context, p provider.Provider) error {
 	}
 	w.there()
 	return nil
+}
+
+// message is the turn's message as the vendor takes it.
+func (w *turnWatch) message(p provider.Provider) provider.Message {
+	m := provider.Message{Text: w.in.Message.Text, StartURL: w.in.Message.StartURL, ReplyTo: w.in.Message.ReplyTo}
+	if m.StartURL != "" && !p.Capabilities().StartURL {
+		m.Text, m.StartURL = fmt.Sprintf("%s\n\nStart at %s", m.Text, m.StartURL), ""
+	}
+	if n := w.in.Message.Number; n > 0 {
+		m.Key = fmt.Sprintf("errand-%s-%d", w.in.TaskID, n)
+	}
+	return m
 }
 
 // sendTimeout bounds one send: what takes longer than this is no more likely to

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -23,6 +24,25 @@ type agiProvider struct {
 
 const agiSettleTime = 30 * time.Second
 
+var agiVendor = Vendor{
+	Name: "agi", Title: "AGI",
+	KeyVariable: "AGI_API_KEY",
+	Capabilities: Capabilities{
+		Stream: true, Pause: true, Cancel: true, Delete: true, Snapshot: true, StartURL: true,
+		PollInterval: 2 * time.Second, SettleTime: agiSettleTime,
+	},
+}
+
+func init() {
+	register(adapter{agiVendor, func(c Connection, http *http.Client) (Provider, error) {
+		client, err := agi.New(agi.Config{BaseURL: c.BaseURL, APIKey: string(c.APIKey), HTTPClient: http})
+		if err != nil {
+			return nil, err
+		}
+		return NewAGI(client, c.Agent, c.SettleTime), nil
+	}})
+}
+
 // NewAGI returns a provider on that client; agent is the agent_name for tasks
 // that name none, settle its SettleTime, 0 for what the vendor's advice says.
 func NewAGI(client *agi.Client, agent string, settle time.Duration) Provider {
@@ -30,10 +50,9 @@ func NewAGI(client *agi.Client, agent string, settle time.Duration) Provider {
 }
 
 func (p *agiProvider) Capabilities() Capabilities {
-	return Capabilities{
-		Stream: true, Pause: true, Cancel: true, Delete: true, Snapshot: true,
-		PollInterval: 2 * time.Second, SettleTime: p.settle,
-	}
+	c := agiVendor.Capabilities
+	c.SettleTime = p.settle
+	return c
 }
 
 func (p *agiProvider) Create(ctx context.Context, in CreateRequest) (Session, error) {

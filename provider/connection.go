@@ -20,6 +20,7 @@ type Connection struct {
 	Provider          string // one of Names
 	BaseURL           string // empty: the vendor's own
 	APIKey            Secret
+	Organization      string  // at vendors whose keys may reach several; empty: the key's own
 	Agent             string  // for tasks that name none; empty: the vendor's default
 	RequestsPerSecond float64 // to the vendor, of this process; 0: unlimited
 	MaxSessions       int     // at once, whoever made them; 0: unlimited
@@ -40,21 +41,17 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 // Format implements [fmt.Formatter], as String alone would not cover %#v or %d.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
-// Names are the vendors that a connection can name.
-func Names() []string { return []string{"agi"} }
-
 // New returns the provider of a connection. It sends nothing.
 func New(c Connection) (Provider, error) {
-	switch c.Provider {
-	case "agi":
-		client, err := agi.New(agi.Config{BaseURL: c.BaseURL, APIKey: string(c.APIKey), HTTPClient: c.httpClient()})
-		if err != nil {
-			return nil, fmt.Errorf("connection %q: %w", c.Name, err)
-		}
-		return c.limited(&held{Provider: NewAGI(client, c.Agent, c.SettleTime)}), nil
-	default:
-		return nil, fmt.Errorf("connection %q: unknown provider %q: choose %s", c.Name, c.Provider, strings.Join(Names(), " or "))
+	a, err := adapterNamed(c.Provider)
+	if err != nil {
+		return nil, fmt.Errorf("connection %q: %w", c.Name, err)
 	}
+	p, err := a.open(c, c.httpClient())
+	if err != nil {
+		return nil, fmt.Errorf("connection %q: %w", c.Name, err)
+	}
+	return c.limited(&held{Provider: p}), nil
 }
 
 // limited is the provider with the connection's limit of sessions, if it has

@@ -67,8 +67,12 @@ type Capabilities struct {
 	Delete    bool // Delete works; if not, the session remains at the vendor
 	Snapshot  bool // Delete can keep a snapshot, Create can restore one
 	ClientRef bool // Create carries CreateRequest.ClientRef to where Sessions shows it
+	StartURL  bool // Send takes Message.StartURL apart; if not, it goes with the text
+
+	Options []Option // those that Create takes
 
 	PollInterval time.Duration // how often to read while there is no stream
+	PollAtMost   time.Duration // how far that grows while nothing is new; 0: it does not
 
 	// SettleTime is how long after a lost reply its call may still take effect.
 	SettleTime time.Duration
@@ -87,6 +91,8 @@ type CreateRequest struct {
 	RestoreDefaultUser string // user whose default environment is restored
 
 	ClientRef string // our own name for the session, where the vendor carries one
+
+	Options SessionOptions // only those of Capabilities.Options
 }
 
 // Session is a session as the vendor describes it.
@@ -124,7 +130,14 @@ const (
 // Message is one message from us to the session.
 type Message struct {
 	Text     string
-	StartURL string // page to begin with; only where the vendor takes one
+	StartURL string // page to begin with
+
+	// Key is our own name for the message within its session, the same for
+	// every try to send it; empty: it has none.
+	Key string
+
+	// ReplyTo is Outcome.ReplyTo of the question that the message answers.
+	ReplyTo string
 }
 
 // State is the vendor's state of a session, brought to common words.
@@ -185,6 +198,10 @@ type Outcome struct {
 	Text   string          // the result as text, the question, or the agent's own error
 	Result json.RawMessage // of a finished turn: any JSON value
 	ID     string          // the vendor's id of the entry that decided
+
+	// ReplyTo is what an answer must name, at vendors that want it named. It is
+	// opaque to everyone but the adapter.
+	ReplyTo string
 }
 
 // OutcomeKind is the way a turn ended.

@@ -14,7 +14,9 @@ import (
 type Waker struct {
 	c    chan struct{}
 	live atomic.Bool
-	poll time.Duration
+	poll time.Duration // the next interval without a stream
+	from time.Duration // where it begins after news
+	most time.Duration // how far it grows
 }
 
 const (
@@ -29,7 +31,7 @@ const (
 // or of all types. No goroutine is left once ctx has ended.
 func NewWaker(ctx context.Context, p Provider, sessionID string, types ...EntryType) *Waker {
 	c := p.Capabilities()
-	w := &Waker{c: make(chan struct{}, 1), poll: c.PollInterval}
+	w := &Waker{c: make(chan struct{}, 1), poll: c.PollInterval, from: c.PollInterval, most: max(c.PollInterval, c.PollAtMost)}
 	if c.Stream {
 		go w.run(ctx, p, sessionID, types)
 	}
@@ -40,10 +42,16 @@ func NewWaker(ctx context.Context, p Provider, sessionID string, types ...EntryT
 // something or has ended.
 func (w *Waker) C() <-chan struct{} { return w.c }
 
-// Interval is how long to wait for C before reading anyway. It varies by a
-// tenth, so that many waiters do not read in step.
-func (w *Waker) Interval() time.Duration {
+// Interval is how long to wait for C before reading anyway, after a read that
+// brought news or did not: a session that says nothing is asked less and less
+// often. It varies by a tenth, so that many waiters do not read in step.
+// One goroutine may call it.
+func (w *Waker) Interval(news bool) time.Duration {
+	if news {
+		w.poll = w.from
+	}
 	d := w.poll
+	w.poll = min(w.poll*3/2, w.most)
 	if w.live.Load() {
 		d = max(d, pollBesideStream)
 	}

@@ -42,7 +42,7 @@ func requireInterval(t *testing.T, w *Waker, want time.Duration) {
 	t.Helper()
 	seen := map[time.Duration]bool{}
 	for range 100 {
-		got := w.Interval()
+		got := w.Interval(true)
 		require.InDelta(t, want, got, float64(want/10)+1)
 		seen[got] = true
 	}

@@ -24,6 +24,7 @@ func (t *agentTask) callCreateSession(ctx workflow.Context) (activities.Session,
 		FirstRunID:         workflow.GetInfo(ctx).FirstRunID,
 		Number:             len(t.s.Restarts),
 		Snapshot:           t.in.Snapshot.Mode,
+		Options:            t.in.Options,
 	}
 	return call[activities.Session](t, ctx, callPlan{
 		summary: "create a session at " + t.in.Connection,
@@ -47,7 +48,7 @@ func (t *agentTask) callTakeTurn(ctx workflow.Context) workflow.Future {
 		StrayPause:   t.s.StrayPause || t.s.WasReset, // a run before this one may have paused it
 	}
 	if m := t.s.Outbox; m != nil {
-		in.Message = &activities.Message{Text: m.Text, StartURL: m.StartURL, Before: m.Before}
+		in.Message = &activities.Message{Text: m.Text, StartURL: m.StartURL, Number: t.s.Turns, ReplyTo: m.ReplyTo, Before: m.Before}
 	}
 	if deadline := earlier(t.legacyDeadline(), t.s.Deadline); deadline != nil {
 		in.Deadline = *deadline

@@ -105,6 +105,9 @@ type AgentTaskInput struct {
 	RestoreDefaultUser string   `json:"restore_default_user,omitempty"`
 	Snapshot           Snapshot `json:"snapshot,omitzero"`
 
+	// Options are what only some vendors take.
+	Options provider.SessionOptions `json:"options,omitzero"`
+
 	// Answers are given to questions in order; DefaultAnswer to any further
 	// question, at once or, with a QuestionTimeout, when nobody has answered
 	// by then.
@@ -181,6 +184,9 @@ func (in AgentTaskInput) Validate() error {
 	if err := CheckLabels(in.Labels); err != nil {
 		return err
 	}
+	if err := in.Options.Validate(); err != nil {
+		return err
+	}
 	if n := in.size(); n > MaxInput {
 		return fmt.Errorf("the task's texts and its result schema have %d bytes; at most %d are allowed: give fewer or shorter follow-ups and answers, or a smaller schema", n, MaxInput)
 	}
@@ -217,7 +223,10 @@ func (in AgentTaskInput) Validate() error {
 
 func (in AgentTaskInput) size() int {
 	n := len(in.Prompt) + len(in.StartURL) + len(in.DefaultAnswer) + len(in.ResultSchema)
-	for _, texts := range [][]string{in.FollowUps, in.Answers, workflow.DeterministicKeys(in.Labels)} {
+	for _, c := range in.Options.Capabilities {
+		n += len(c.Ref) + len(c.Config)
+	}
+	for _, texts := range [][]string{in.FollowUps, in.Answers, in.Options.Tags, workflow.DeterministicKeys(in.Labels)} {
 		for _, text := range texts {
 			n += len(text)
 		}
@@ -327,6 +336,10 @@ type Session struct {
 	ID      string `json:"id"`
 	ViewURL string `json:"view_url"`
 	Deleted bool   `json:"deleted"`
+
+	// Remains says that the session stays at the vendor, which has no call that
+	// deletes one.
+	Remains bool `json:"remains,omitempty"`
 
 	// EnvironmentID is the same for a session that was restored from this one;
 	// empty where the vendor does not say.

@@ -104,6 +104,7 @@ func (t *agentTask) deleteSession(ctx workflow.Context, keep Snapshot) *SavedSna
 	}
 	switch {
 	case activities.IsType(err, activities.ErrTypeUnsupported):
+		t.s.Session.Remains = true
 		t.log.Info("the vendor has no delete; the session remains there", "session", t.s.Session.ID)
 		return nil
 	case err != nil:

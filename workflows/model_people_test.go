@@ -69,6 +69,7 @@ func (r *reference) answer(in AnswerInput) Answer {
 	switch {
 	case q.Kind == QuestionAgent:
 		r.write(in.Text, "")
+		r.next.replyTo = r.replyTo
 		if in.By != ByScript && in.By != ByDefault && len(r.restarts) < r.Task.MaxRestarts {
 			r.fresh = append(r.fresh, exchange{q.Text, in.Text, in.By})
 		}

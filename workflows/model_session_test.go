@@ -147,6 +147,7 @@ func (s *modelSession) catchUp(now time.Time) {
 		return
 	case asks:
 		turn.Outcome = provider.OutcomeQuestion
+		turn.ReplyTo = fmt.Sprintf("%s-%s", s.id, turn.Cursor)
 	case errs:
 		turn.Outcome = provider.OutcomeFailed
 	case finishes:

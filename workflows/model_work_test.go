@@ -26,6 +26,7 @@ type workView struct {
 	confirmed bool     // and said so
 
 	next      *letter // to be sent; nil: nothing
+	replyTo   string  // what the answer to the last question must name
 	followUps int     // that were sent or are next
 	turns     int
 	turnOpen  bool          // from when its message may be sent until its outcome is known
@@ -38,9 +39,15 @@ type workView struct {
 // letter is a message to the agent.
 type letter struct {
 	text, url string
+	replyTo   string
 	arrived   int
 	allowed   int  // how often it may arrive
 	settled   bool // a person says that it has
+}
+
+// message is the letter as the turn of that number sends it.
+func (l *letter) message(turn int, before activities.Fate) activities.Message {
+	return activities.Message{Text: l.text, StartURL: l.url, Number: turn, ReplyTo: l.replyTo, Before: before}
 }
 
 func (r *reference) write(text, url string) { r.next = &letter{text: text, url: url, allowed: 1} }
@@ -86,7 +93,7 @@ func (r *reference) takesTurn(in activities.TakeTurnInput) {
 	if in.Message == nil {
 		r.must(r.next == nil || r.next.settled, "the message %v is forgotten", r.next)
 	} else {
-		r.must(r.next != nil && *in.Message == activities.Message{Text: r.next.text, StartURL: r.next.url, Before: in.Message.Before},
+		r.must(r.next != nil && *in.Message == r.next.message(r.turns, in.Message.Before),
 			"%v is sent, it is the turn of %v", in.Message, r.next)
 	}
 	r.must(in.Deadline.Equal(r.deadline), "the turn has the deadline %s, the task %s", in.Deadline, r.deadline)
@@ -191,6 +198,7 @@ func (r *reference) turnEnded(turn activities.Turn) {
 		r.write(r.Task.FollowUps[r.followUps], "")
 		r.followUps++
 	case provider.OutcomeQuestion:
+		r.replyTo = turn.ReplyTo
 		r.ask(QuestionAgent, turn.Text)
 		if !r.settling() {
 			r.answerFromInput()

@@ -60,7 +60,7 @@ func (t *agentTask) forgetSession() {
 	s.Session, s.SessionRef, s.SessionPaused, s.StrayPause = nil, "", false, false
 	s.Outbox = &outgoing{Text: t.in.Prompt, StartURL: t.in.StartURL}
 	s.Watermark, s.TurnOpen, s.TurnLeft, s.TurnDeadline = "", false, 0, time.Time{}
-	s.Question, s.ScriptUsed, s.FollowUpsSent, s.Result = nil, 0, 0, nil
+	s.Question, s.ReplyTo, s.ScriptUsed, s.FollowUpsSent, s.Result = nil, "", 0, 0, nil
 	s.Known, s.Current = append(s.Known, s.Current...), nil
 }
 

@@ -35,6 +35,7 @@ type taskState struct {
 	Question      *Question       `json:"question,omitempty"`
 	QuestionsSeen int             `json:"questions_seen,omitempty"`
 	Answers       []Answer        `json:"answers,omitempty"`
+	ReplyTo       string          `json:"reply_to,omitempty"`    // what the answer to the question must name
 	ScriptUsed    int             `json:"script_used,omitempty"` // of AgentTaskInput.Answers
 	Known         []exchange      `json:"known,omitempty"`       // what people answered in sessions that died
 	Current       []exchange      `json:"current,omitempty"`     // and in this one; kept while restarts are left
@@ -55,6 +56,7 @@ type taskState struct {
 type outgoing struct {
 	Text     string `json:"text"`
 	StartURL string `json:"start_url,omitempty"`
+	ReplyTo  string `json:"reply_to,omitempty"`
 
 	Before activities.Fate `json:"before,omitempty"` // of a try to send it
 	Resent int             `json:"resent,omitempty"` // by policy, although it may have arrived

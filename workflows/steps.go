@@ -82,6 +82,7 @@ func (t *agentTask) awaitTurn(ctx workflow.Context) error {
 		t.s.Result = out.Result
 	case provider.OutcomeQuestion:
 		t.ask(ctx, out.Text)
+		t.s.ReplyTo = out.ReplyTo
 	default:
 		return temporal.NewNonRetryableApplicationError(out.Text, ErrTypeAgentError, nil)
 	}
@@ -177,7 +178,7 @@ func (t *agentTask) accept(ctx workflow.Context, in AnswerInput) Answer {
 	t.s.Question = nil
 	switch {
 	case q.Kind == QuestionAgent:
-		t.s.Outbox = &outgoing{Text: in.Text}
+		t.s.Outbox = &outgoing{Text: in.Text, ReplyTo: t.s.ReplyTo}
 		t.remember(*q, a)
 	case in.Text == DeliverySent:
 		t.s.Outbox = nil

@@ -123,7 +123,7 @@ func (m *messages) read(ctx context.Context, connection, sessionID string) {
 	)
 	for {
 		progress, err := p.Read(ctx, sessionID, cursor)
-		interval := waker.Interval()
+		interval := waker.Interval(err == nil && len(progress.Entries) > 0)
 		switch {
 		case err == nil:
 			cursor = progress.Cursor
