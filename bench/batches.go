@@ -38,7 +38,7 @@ func (r *rig) runBatch(ctx context.Context, id string, concurrency int, scripts 
 		Batch:            workflows.BatchRef{ID: id, Digest: "benchbench"},
 		Total:            len(scripts),
 		Concurrency:      concurrency,
-		Task:             workflows.AgentTaskInput{Connection: connection},
+		Task:             workflows.AgentTaskInput{Connection: connection, HeartbeatTimeout: heartbeat},
 		HeartbeatTimeout: 10 * time.Second,
 	}
 	w := r.batches.NewWriter(in.Batch)

@@ -20,14 +20,23 @@ import (
 	"github.com/errand-dev/errand/workflows"
 )
 
+// heartbeat is the heartbeat timeout that the errand command gives its tasks on
+// an embedded engine.
+const heartbeat = 15 * time.Second
+
 // connection is the name of the one connection of every measurement.
 const connection = "bench"
 
 // temporalDefaults are Temporal's own SQLite settings: none.
 var temporalDefaults = map[string]string{}
 
+// dial reaches an engine as the errand command does.
 func dial(address string) (client.Client, error) {
-	return client.Dial(client.Options{HostPort: address, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
+	return client.Dial(client.Options{
+		HostPort:          address,
+		Logger:            log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
+		ConnectionOptions: client.ConnectionOptions{GrpcCompression: &client.GrpcCompressionNone{}},
+	})
 }
 
 func newConnections(sessions string, maxSessions int) (*provider.Set, error) {

@@ -11,8 +11,10 @@ const (
 	unlimited = 100_000
 	// taskWorkers of each of history's queues; behind them is one SQLite connection.
 	taskWorkers = 64
-	// cachedWorkflows kept in memory, open and closed.
-	cachedWorkflows = 4096
+	// cachedWorkflows kept in memory, open and closed. Timers come back to a
+	// closed workflow until its last heartbeat would have been missed, and at half
+	// as many a fast batch reads each from the disk again.
+	cachedWorkflows = 2048
 )
 
 // dynamicConfig is the profile of an embedded server: one shard, one machine,
@@ -64,6 +66,9 @@ func profile() dynamicconfig.StaticClient {
 		dynamicconfig.MemoryTimerProcessorSchedulerWorkerCount.Key(): taskWorkers,
 		// 128,000, the default, is more than a gigabyte an hour into a large batch.
 		dynamicconfig.HistoryCacheHostLevelMaxSize.Key(): cachedWorkflows,
+
+		// What it keeps of histories, 8 MiB by default, is for other clusters to copy.
+		dynamicconfig.XDCCacheMaxSizeBytes.Key(): 256 << 10,
 
 		// They sweep up what a cluster loses, at the price of workers that poll for
 		// ever and outlive the server's stop.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
@@ -16,7 +17,10 @@ import (
 
 // tasks starts the agent tasks of batches by the worker's own client, so most
 // of them begin on this worker without a detour.
-type tasks struct{ client client.Client }
+type tasks struct {
+	client client.Client
+	closed *closings
+}
 
 var _ activities.BatchTasks = (*tasks)(nil)
 
@@ -28,6 +32,11 @@ const (
 	// callAgain is the time before a call to a server that is away or busy is
 	// made again.
 	callAgain = 500 * time.Millisecond
+
+	// A task that ends on another worker is only found by asking, soon at first
+	// and then less and less often: of a thousand open tasks a few each second.
+	lookAtFirst = 2 * time.Second
+	lookAtMost  = 20 * time.Second
 )
 
 // Start implements [activities.BatchTasks].
@@ -36,13 +45,20 @@ func (t *tasks) Start(ctx context.Context, task activities.ItemTask) error {
 	if err != nil || in.Validate() != nil {
 		return nil // Await tells
 	}
-	return persist(ctx, func() error {
+	id := workflows.AgentTaskWorkflowID(in.TaskID)
+	t.closed.expect(id) // it may have ended before Await is called
+	err = persist(ctx, func() error {
 		_, err := t.client.ExecuteWorkflow(ctx, workflows.StartOptions(in), workflows.AgentTaskType, in)
 		if _, known := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); known {
+			t.closed.forget(id) // and may have ended long ago
 			return nil
 		}
 		return err
 	})
+	if err != nil {
+		t.closed.forget(id)
+	}
+	return err
 }
 
 func inputOf(task activities.ItemTask) (workflows.AgentTaskInput, error) {
@@ -87,18 +103,7 @@ func (t *tasks) Await(ctx context.Context, task activities.ItemTask) (activities
 		return activities.ItemResult{State: activities.ItemFailed, StartedAt: now, FinishedAt: now,
 			Error: &activities.ItemError{Type: workflows.ErrTypeInvalidInput, Message: err.Error()}}, nil
 	}
-	var result activities.ItemResult
-	err = persist(ctx, func() error {
-		waitCtx, cancel := context.WithTimeout(ctx, waitForClose)
-		defer cancel()
-		var account workflows.AgentTaskResult
-		err := t.client.GetWorkflow(waitCtx, workflows.AgentTaskWorkflowID(task.TaskID), "").Get(waitCtx, &account)
-		if open := isOpen(err); open != nil {
-			return open
-		}
-		result = resultOf(account, err)
-		return nil
-	})
+	result, err := t.awaitClose(ctx, workflows.AgentTaskWorkflowID(task.TaskID))
 	if err != nil || !result.StartedAt.IsZero() {
 		return result, err
 	}
@@ -106,17 +111,71 @@ func (t *tasks) Await(ctx context.Context, task activities.ItemTask) (activities
 	return result, err
 }
 
-// times takes from the server when a task began and ended that does not tell.
-func (t *tasks) times(ctx context.Context, task activities.ItemTask, result *activities.ItemResult) error {
-	return persist(ctx, func() error {
-		d, err := t.client.DescribeWorkflowExecution(ctx, workflows.AgentTaskWorkflowID(task.TaskID), "")
-		if err != nil {
-			return err
+// awaitClose waits until a workflow has closed and returns what has come of it.
+func (t *tasks) awaitClose(ctx context.Context, id string) (activities.ItemResult, error) {
+	told, before := t.closed.expect(id)
+	defer t.closed.forget(id)
+	var wait time.Duration // none at first: it may have closed before there was anyone to tell
+	if before {
+		wait = lookAtFirst
+	}
+	for {
+		look := time.NewTimer(wait)
+		select {
+		case runID := <-told:
+			look.Stop()
+			result, err := t.result(ctx, id, runID)
+			if err != nil || result.Error == nil || result.Error.Type != errTypeTerminated {
+				return result, err
+			} // a run that was reset meanwhile is not the last one
+		case <-look.C:
+			wait = min(max(wait*3/2, lookAtFirst), lookAtMost)
+			d, err := t.describe(ctx, id)
+			if err != nil {
+				return activities.ItemResult{}, err
+			}
+			if info := d.GetWorkflowExecutionInfo(); info.GetCloseTime() != nil {
+				return t.result(ctx, id, info.GetExecution().GetRunId())
+			}
+		case <-ctx.Done():
+			look.Stop()
+			return activities.ItemResult{}, ctx.Err()
 		}
-		info := d.GetWorkflowExecutionInfo()
-		result.StartedAt, result.FinishedAt = info.GetStartTime().AsTime(), info.GetCloseTime().AsTime()
+	}
+}
+
+// result waits for the end of a run that has closed or is about to.
+func (t *tasks) result(ctx context.Context, id, runID string) (result activities.ItemResult, err error) {
+	err = persist(ctx, func() error {
+		waitCtx, cancel := context.WithTimeout(ctx, waitForClose)
+		defer cancel()
+		var account workflows.AgentTaskResult
+		err := t.client.GetWorkflow(waitCtx, id, runID).Get(waitCtx, &account)
+		if open := isOpen(err); open != nil {
+			return open
+		}
+		result = resultOf(account, err)
 		return nil
 	})
+	return result, err
+}
+
+func (t *tasks) describe(ctx context.Context, id string) (d *workflowservice.DescribeWorkflowExecutionResponse, err error) {
+	err = persist(ctx, func() error {
+		d, err = t.client.DescribeWorkflowExecution(ctx, id, "")
+		return err
+	})
+	return d, err
+}
+
+// times takes from the server when a task began and ended that does not tell.
+func (t *tasks) times(ctx context.Context, task activities.ItemTask, result *activities.ItemResult) error {
+	d, err := t.describe(ctx, workflows.AgentTaskWorkflowID(task.TaskID))
+	if err == nil {
+		info := d.GetWorkflowExecutionInfo()
+		result.StartedAt, result.FinishedAt = info.GetStartTime().AsTime(), info.GetCloseTime().AsTime()
+	}
+	return err
 }
 
 // isOpen is the error of a wait that has not seen the end of its task.
@@ -126,6 +185,10 @@ func isOpen(err error) error {
 	}
 	return err
 }
+
+// errTypeTerminated is the type of the error of a task that did not end by
+// itself.
+const errTypeTerminated = "Terminated"
 
 // resultOf is the result of a task that has closed.
 func resultOf(account workflows.AgentTaskResult, err error) activities.ItemResult {
@@ -149,7 +212,7 @@ func resultOf(account workflows.AgentTaskResult, err error) activities.ItemResul
 		result.Error = &activities.ItemError{Type: app.Type(), Message: app.Message()}
 	default:
 		result.State = activities.ItemFailed
-		result.Error = &activities.ItemError{Type: "Terminated", Message: "the workflow was ended by Temporal: " + errors.Unwrap(err).Error()}
+		result.Error = &activities.ItemError{Type: errTypeTerminated, Message: "the workflow was ended by Temporal: " + errors.Unwrap(err).Error()}
 	}
 	if account.Error != nil {
 		result.Error = &activities.ItemError{Type: account.Error.Type, Message: account.Error.Message}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
 
 	"github.com/errand-dev/errand/activities"
@@ -37,7 +38,9 @@ const (
 
 // New makes a worker; its Start, Run and Stop are the SDK's.
 func New(c Config) worker.Worker {
+	closed := &closings{}
 	w := worker.New(c.Client, workflows.TaskQueue, worker.Options{
+		Interceptors:                       []interceptor.WorkerInterceptor{closed},
 		MaxConcurrentActivityExecutionSize: maxTurns,
 		WorkerStopTimeout:                  stopTimeout,
 		OnFatalError:                       c.OnFatalError,
@@ -48,7 +51,7 @@ func New(c Config) worker.Worker {
 		Ledger:      c.Ledger,
 		Temporal:    &server{client: c.Client},
 		Batches:     c.Batches,
-		Tasks:       &tasks{client: c.Client},
+		Tasks:       &tasks{client: c.Client, closed: closed},
 
 		Notifications: c.Notifications,
 	})

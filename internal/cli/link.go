@@ -146,12 +146,15 @@ func (l *link) engineClient() client.Options {
 	return client.Options{
 		HostPort:  l.engine.Temporal().Address,
 		Namespace: l.config.Temporal.Namespace,
-		ConnectionOptions: client.ConnectionOptions{DialOptions: []grpc.DialOption{
-			grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
-				var d net.Dialer
-				return d.DialContext(ctx, "tcp", l.engine.Temporal().Address)
-			}),
-		}},
+		ConnectionOptions: client.ConnectionOptions{
+			GrpcCompression: &client.GrpcCompressionNone{}, // nothing leaves this machine
+			DialOptions: []grpc.DialOption{
+				grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
+					var d net.Dialer
+					return d.DialContext(ctx, "tcp", l.engine.Temporal().Address)
+				}),
+			},
+		},
 	}
 }
 
