@@ -10,6 +10,7 @@ package activities
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -115,6 +116,9 @@ func (a *Activities) DeleteSession(ctx context.Context, in DeleteSessionInput) (
 		note(ctx, before) // an earlier try may still be why the next finds nothing
 	default:
 		note(ctx, fate)
+	}
+	if errors.Is(err, provider.ErrUnsupported) { // so nobody can ever delete it
+		a.strike(ctx, in)
 	}
 	if err != nil {
 		return DeleteSessionOutput{}, withFate(convertError(in.Connection, err), fateOf(err))

@@ -182,6 +182,7 @@ type without struct{ provider.Provider }
 func (without) Pause(_ context.Context, _ string) error  { return provider.ErrUnsupported }
 func (without) Resume(_ context.Context, _ string) error { return provider.ErrUnsupported }
 func (without) Cancel(_ context.Context, _ string) error { return provider.ErrUnsupported }
+func (without) Capabilities() provider.Capabilities      { return provider.Capabilities{} }
 func (without) Delete(_ context.Context, _ string, _ provider.DeleteRequest) (provider.Deletion, error) {
 	return provider.Deletion{}, provider.ErrUnsupported
 }
@@ -195,6 +196,39 @@ func TestACallThatTheVendorLacksIsFinal(t *testing.T) {
 	}
 	_, err := perform[DeleteSessionOutput](t, env, acts.DeleteSession, DeleteSessionInput{Connection: connection, SessionID: "s-1"})
 	requireType(t, err, ErrTypeUnsupported, false)
+}
+
+func TestASessionThatNobodyCanDeleteIsNobodysBusinessAnyMore(t *testing.T) {
+	ledger := &memory{entries: []LedgerEntry{{Connection: connection, Ref: "r", Try: "1", SessionID: "s-1"}}}
+	a := activitiesOn(without{})
+	a.Ledger, a.Temporal = ledger, temporalSays{}
+	env := environment(a)
+
+	_, err := perform[DeleteSessionOutput](t, env, acts.DeleteSession,
+		DeleteSessionInput{Connection: connection, SessionID: "s-1", Ref: "r"})
+
+	requireType(t, err, ErrTypeUnsupported, false)
+	require.Empty(t, ledger.entries)
+	_, err = perform[ReapReport](t, env, acts.FindOrphans, ReapInput{Connection: connection})
+	app := requireType(t, err, ErrTypeUnsupported, false)
+	require.Contains(t, app.Message(), "has no call that deletes a session")
+}
+
+func TestWhatTheVendorCannotDoIsRefusedBeforeASessionIsCreated(t *testing.T) {
+	ledger := &memory{}
+	a := activitiesOn(without{})
+	a.Ledger, a.Temporal = ledger, temporalSays{}
+	env := environment(a)
+	for says, in := range map[string]CreateSessionInput{
+		"keeps no snapshots":               {Snapshot: provider.SnapshotMemory},
+		"leave out what keeps or restores": {RestoreSession: "s-0"},
+		"takes no branch":                  {Options: provider.SessionOptions{Branch: "fix"}},
+	} {
+		in.Connection = connection
+		_, err := perform[Session](t, env, acts.CreateSession, in)
+		require.Contains(t, requireType(t, err, ErrTypeInvalidRequest, false).Message(), says)
+	}
+	require.Empty(t, ledger.entries)
 }
 
 func TestNoActivityRunsOnAConnectionThatIsNotThere(t *testing.T) {

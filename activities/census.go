@@ -52,6 +52,10 @@ func (a *Activities) takeCensus(ctx context.Context, in ReapInput) (*census, err
 	if err != nil {
 		return nil, err
 	}
+	if !p.Capabilities().Delete {
+		return nil, finalError(ErrTypeUnsupported, fmt.Sprintf(
+			"the vendor of connection %q has no call that deletes a session: what tasks leave behind remains there", in.Connection))
+	}
 	c := &census{
 		a: a, in: in, provider: p,
 		entries: map[string]LedgerEntry{}, listed: map[string]provider.Session{}, claimed: map[string]bool{},

@@ -114,7 +114,7 @@ type account struct {
 }
 
 func (a *account) Capabilities() provider.Capabilities {
-	return provider.Capabilities{SettleTime: 30 * time.Second}
+	return provider.Capabilities{Delete: true, SettleTime: 30 * time.Second}
 }
 
 func (a *account) Sessions(context.Context) (provider.Listing, error) {

@@ -148,6 +148,7 @@ type session struct {
 	ID      string `json:"id"`
 	ViewURL string `json:"view_url"`
 	Deleted bool   `json:"deleted"`
+	Remains bool   `json:"remains"`
 }
 
 func parse[T any](t *testing.T, s string) T {

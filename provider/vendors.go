@@ -20,6 +20,9 @@ type Vendor struct {
 	Capabilities Capabilities
 }
 
+// Takes reports whether the vendor's create takes an option.
+func (v Vendor) Takes(o Option) bool { return slices.Contains(v.Capabilities.Options, o) }
+
 // adapter is a vendor with the way to it. Each adapter's file registers its
 // own, so that a further vendor is a further file.
 type adapter struct {

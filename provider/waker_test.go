@@ -49,6 +49,19 @@ func requireInterval(t *testing.T, w *Waker, want time.Duration) {
 	require.Greater(t, len(seen), 1, "many waiters would read in step")
 }
 
+func TestWithoutAStreamAQuietSessionIsReadLessAndLessOften(t *testing.T) {
+	w := &Waker{poll: time.Second, from: time.Second, most: 5 * time.Second}
+	near := func(want time.Duration, news bool) {
+		t.Helper()
+		require.InDelta(t, want, w.Interval(news), float64(want/10)+1)
+	}
+	for _, want := range []time.Duration{1000, 1500, 2250, 3375, 5000, 5000} {
+		near(want*time.Millisecond, false)
+	}
+	near(time.Second, true)
+	near(1500*time.Millisecond, false)
+}
+
 func TestAWakerIsSilentWhereTheVendorHasNoStream(t *testing.T) {
 	for name, test := range map[string]struct {
 		none bool // says so in its capabilities

@@ -92,6 +92,39 @@ func TestAnswersThatDoNotFitAreRefusedAndChangeNothing(t *testing.T) {
 	require.Len(t, result.Answers, 2)
 }
 
+func TestAnAnswerNamesWhatItAnswersWhereTheVendorWantsThat(t *testing.T) {
+	s := newStory(t)
+	asked := question("3", "Which size?")
+	asked.ReplyTo = "call-1"
+	s.turn(time.Minute, asked, nil)
+	s.turn(time.Minute, finished("7", `1`), nil)
+	s.turn(time.Minute, finished("9", `2`), nil)
+	in := task()
+	in.Answers, in.FollowUps = []string{"M"}, []string{"And now?"}
+
+	_, err := s.run(in)
+
+	require.NoError(t, err)
+	require.Equal(t, activities.Message{Text: "Report the price", StartURL: "https://shop.example/p", Number: 1}, *s.waits[0].Message)
+	require.Equal(t, activities.Message{Text: "M", Number: 2, ReplyTo: "call-1"}, *s.waits[1].Message)
+	require.Equal(t, activities.Message{Text: "And now?", Number: 3}, *s.waits[2].Message, "it answers nothing")
+}
+
+func TestASessionThatTheVendorCannotDeleteIsSaidToRemain(t *testing.T) {
+	s := newStory(t)
+	s.fail["DeleteSession"] = []error{final(activities.ErrTypeUnsupported)}
+	s.turn(time.Minute, finished("5", `1`), nil)
+	in := task()
+	in.Options = provider.SessionOptions{Branch: "fix", AutoCommit: true}
+
+	result, err := s.run(in)
+
+	require.NoError(t, err)
+	require.True(t, result.Session.Remains)
+	require.False(t, result.Session.Deleted)
+	require.Equal(t, in.Options, s.creates[0].Options)
+}
+
 func TestASignalAnswersTooAndAStaleOneIsDropped(t *testing.T) {
 	s := newStory(t)
 	s.turn(time.Minute, question("3", "Which size?"), nil)

@@ -221,6 +221,15 @@ func (in AgentTaskInput) Validate() error {
 	return nil
 }
 
+// Wishes are what the task wants that not every vendor can do.
+func (in AgentTaskInput) Wishes() provider.Wishes {
+	return provider.Wishes{
+		Options:  in.Options,
+		Snapshot: in.Snapshot.Mode,
+		Restore:  in.RestoreSession != "" || in.RestoreDefaultUser != "",
+	}
+}
+
 func (in AgentTaskInput) size() int {
 	n := len(in.Prompt) + len(in.StartURL) + len(in.DefaultAnswer) + len(in.ResultSchema)
 	for _, c := range in.Options.Capabilities {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/errand-dev/errand/provider"
 	"github.com/errand-dev/errand/starter"
 	"github.com/errand-dev/errand/workflows"
 )
@@ -21,7 +22,11 @@ func (a *app) pauseCommand() *cobra.Command {
 		Args:    atLeastOneTask,
 		RunE: func(c *cobra.Command, tasks []string) error {
 			return a.control(c.Context(), tasks, func(l *link, id string) (workflows.Status, error) {
-				return l.tasks.Pause(c.Context(), id)
+				status, err := l.tasks.Pause(c.Context(), id)
+				if err == nil {
+					a.noteWhatGoesOn(c.Context(), l, id)
+				}
+				return status, err
 			})
 		},
 	}
@@ -47,12 +52,17 @@ func (a *app) cancelCommand() *cobra.Command {
 		Use:   "cancel TASK…",
 		Short: "Stop agents, delete their sessions and end tasks",
 		Long: "Stops the agents of tasks, deletes their sessions and ends the tasks. Waits until\n" +
-			"they have ended.",
+			"they have ended. What the vendor has no call for does not happen, and errand says\n" +
+			"so: the agent may go on, or the session remain, at the vendor.",
 		Example: example(`cancel t-7f3k2m`, `cancel --no-wait t-7f3k2m t-9qd2xa`),
 		Args:    atLeastOneTask,
 		RunE: func(c *cobra.Command, tasks []string) error {
 			return a.control(c.Context(), tasks, func(l *link, id string) (workflows.Status, error) {
-				return l.cancel(c.Context(), id, noWait)
+				status, err := l.cancel(c.Context(), id, noWait)
+				if err == nil && status.Closed() {
+					a.noteWhatGoesOn(c.Context(), l, id)
+				}
+				return status, err
 			})
 		},
 	}
@@ -87,6 +97,29 @@ func (l *link) cancel(ctx context.Context, id string, noWait bool) (workflows.St
 	}
 	task, err = l.tasks.Wait(ctx, id)
 	return task.Status, err
+}
+
+// noteWhatGoesOn says what the vendor of a task that was stopped has no call
+// for.
+func (a *app) noteWhatGoesOn(ctx context.Context, l *link, id string) {
+	task, err := l.tasks.AgentTask(ctx, id)
+	if err != nil { // the status says enough
+		return
+	}
+	vendor, err := provider.VendorNamed(task.Provider)
+	if err != nil {
+		return
+	}
+	session := "its session"
+	if task.Session != nil {
+		session = "session " + task.Session.ID
+	}
+	switch can := vendor.Capabilities; {
+	case !task.Status.Closed() && !can.Pause:
+		a.note("%s: %s cannot pause an agent: it goes on to the end of its turn, and the task stops there", id, vendor.Title)
+	case task.Status.Closed() && !can.Delete:
+		a.note("%s: %s cannot stop an agent or delete a session: %s remains there", id, vendor.Title, session)
+	}
 }
 
 // statusCancelling is that of a task that was told to end and may not have.

@@ -21,6 +21,7 @@ import (
 	"github.com/errand-dev/errand/internal/engine"
 	"github.com/errand-dev/errand/internal/transcript"
 	"github.com/errand-dev/errand/ledger"
+	"github.com/errand-dev/errand/provider"
 	"github.com/errand-dev/errand/starter"
 	"github.com/errand-dev/errand/worker"
 	"github.com/errand-dev/errand/workflows"
@@ -184,6 +185,9 @@ func (l *link) scheduleReapers() {
 	for _, name := range l.config.Names() {
 		chosen, err := l.config.Choose(name)
 		if err != nil || (chosen.Embedded && name != usual) { // not worth a session server of its own
+			continue
+		}
+		if v, err := provider.VendorNamed(chosen.Provider); err != nil || !v.Capabilities.Delete {
 			continue
 		}
 		in := workflows.ReaperInput{Connection: name, Exclusive: chosen.Exclusive}

@@ -172,6 +172,9 @@ func showText(w io.Writer, t starter.AgentTask) error {
 		if s.Deleted {
 			state = " (deleted)"
 		}
+		if s.Remains {
+			state = fmt.Sprintf(" (remains at %s, which has no call that deletes one)", vendorTitle(t.Provider))
+		}
 		add("session", s.ID+state)
 		if !s.Deleted {
 			add("view", s.ViewURL)

@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/errand-dev/errand/provider"
 	"github.com/errand-dev/errand/starter"
 	"github.com/errand-dev/errand/workflows"
 )
@@ -141,11 +142,22 @@ func ending(t starter.AgentTask) string {
 	if t.SnapshotError != "" {
 		words = append(words, "no snapshot: "+printable(t.SnapshotError, "  "))
 	}
+	if s := t.Session; s != nil && s.Remains {
+		words = append(words, fmt.Sprintf("session %s remains at %s, which has no call that deletes one", s.ID, vendorTitle(t.Provider)))
+	}
 	text := fmt.Sprintf("task %s %s", t.ID, strings.Join(words, " · "))
 	if t.Error != nil && t.Status != workflows.StatusCancelled {
 		text += fmt.Sprintf(": %s: %s", t.Error.Type, printable(t.Error.Message, "  "))
 	}
 	return text
+}
+
+// vendorTitle is what people call a vendor.
+func vendorTitle(name string) string {
+	if v, err := provider.VendorNamed(name); err == nil {
+		return v.Title
+	}
+	return "the vendor"
 }
 
 // statusOf is the exit status that says how a task has ended.

@@ -104,9 +104,9 @@ func (a *app) sessionsServeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the local session server on its own",
-		Long: "Serves the agent sessions API on its own until it is interrupted, for connections\n" +
-			"with provider = \"agi\" and base_url = \"http://HOST:PORT\". Beyond this machine it\n" +
-			"asks for a key.",
+		Long: "Serves agent sessions on its own until it is interrupted, for connections with\n" +
+			"provider = \"agi\" and base_url = \"http://HOST:PORT\", and for those with everruns and\n" +
+			"…/everruns or agen and …/agen. Beyond this machine it asks for a key.",
 		Example: example(`sessions serve --listen 127.0.0.1:8321`, `sessions serve --listen 0.0.0.0:8321 --api-key env:SESSIONS_KEY`),
 		Args:    exactly(),
 		RunE: func(c *cobra.Command, _ []string) error {

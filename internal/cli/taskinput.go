@@ -49,6 +49,7 @@ type taskFlags struct {
 	onAmbiguousSend                    string
 	resultSchema                       string
 	labels                             []string
+	options                            optionFlags
 }
 
 func (f *taskFlags) register(c *cobra.Command) {
@@ -72,6 +73,7 @@ func (f *taskFlags) register(c *cobra.Command) {
 	set.StringVar(&f.onAmbiguousSend, "on-ambiguous-send", string(workflows.AmbiguousSendAsk), "`POLICY` for a message that may have reached the agent: ask, fail or resend")
 	set.StringVar(&f.resultSchema, "result-schema", "", "JSON Schema `FILE` that the result must fit")
 	set.StringArrayVar(&f.labels, "label", nil, "`KEY=VALUE` to find the task by (repeatable)")
+	f.options.register(set)
 }
 
 // input checks all that the flags say and makes the input of a task of it. It
@@ -106,6 +108,12 @@ func (f *taskFlags) input(c *config.Config, taskID, prompt string) (workflows.Ag
 	}
 	if in.Labels, err = parseLabels(f.labels); err != nil {
 		return in, err
+	}
+	if in.Options, err = f.options.read(); err != nil {
+		return in, usage(err)
+	}
+	if err := refuseWishes(connection, in); err != nil {
+		return in, usage(err)
 	}
 	if f.resultSchema != "" {
 		if in.ResultSchema, err = readSchema(f.resultSchema); err != nil {

@@ -29,6 +29,8 @@ func TestWrongUsageStartsNothing(t *testing.T) {
 		{"a long URL", []string{"run", "--url", "http://a.example/" + long[:2*1990], "x"}, "--url has 2007 characters; at most 2000 are allowed"},
 		{"a default snapshot of nothing", []string{"run", "--save-as-default", "x"}, "saving as default needs a snapshot"},
 		{"an unknown snapshot", []string{"run", "--snapshot", "disk", "x"}, `unknown snapshot mode "disk"`},
+		{"an option that the vendor does not know", []string{"run", "--branch", "fix", "x"}, "connection local: AGI takes no branch: leave it out"},
+		{"a capability that is configured with no JSON", []string{"run", "--capability", "shell={", "x"}, "--capability shell: what follows the = must be JSON"},
 		{"an unknown connection", []string{"run", "--connection", "acme", "x"}, `there is no connection "acme" here (there is local)`},
 		{"a negative duration", []string{"run", "--timeout", "-1s", "x"}, "the timeout is negative"},
 		{"no duration", []string{"run", "--timeout", "soon", "x"}, `invalid argument "soon" for "--timeout"`},

@@ -57,8 +57,10 @@ func Load(s Sources) (*Config, error) {
 			return nil, err
 		}
 	}
-	if key := (KeyRef{kind: keyFromEnv, at: "AGI_API_KEY", env: s.Env}); len(c.Connections) == 0 && s.Env.Get(key.at) != "" {
-		c.Connections["agi"] = Connection{Name: "agi", Provider: "agi", Key: key}
+	if len(c.Connections) == 0 {
+		if err := c.connectByEnvironment(s.Env); err != nil {
+			return nil, err
+		}
 	}
 	if c.DataDir, err = dataDir(s); err != nil {
 		return nil, err
@@ -71,6 +73,35 @@ func Load(s Sources) (*Config, error) {
 	}
 	c.Temporal, err = loadTemporal(s.Temporal, s.Env)
 	return c, err
+}
+
+// usualVendor is that of the connection for tasks that name none, where the
+// environment has keys of several vendors.
+const usualVendor = "agi"
+
+// connectByEnvironment makes a connection of each vendor whose key is in the
+// environment, under the vendor's name.
+func (c *Config) connectByEnvironment(env Environment) error {
+	for _, v := range provider.Vendors() {
+		if env.Get(v.KeyVariable) == "" {
+			continue
+		}
+		connection := Connection{Name: v.Name, Provider: v.Name, Key: KeyRef{kind: keyFromEnv, at: v.KeyVariable, env: env}}
+		if v.URLVariable != "" {
+			connection.BaseURL = env.Get(v.URLVariable)
+		}
+		if v.OrgVariable != "" {
+			connection.Organization = env.Get(v.OrgVariable)
+		}
+		if key, err := connection.check(); err != nil {
+			return fmt.Errorf("connection %s of the environment: %s %w", v.Name, strings.Join(key, "."), err)
+		}
+		c.Connections[v.Name] = connection
+	}
+	if _, ok := c.Connections[usualVendor]; ok && c.Default == "" {
+		c.Default = usualVendor
+	}
+	return nil
 }
 
 // Choose returns the connection of that name, or for no name the one that a

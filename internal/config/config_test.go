@@ -112,7 +112,7 @@ func TestWhatIsWrongWithAFileIsToldWithItsLine(t *testing.T) {
 		{"a key of the wrong type", "[connections.a]\nprovider = \"agi\"\napi_key = [\"" + canary + "\"]", "api_key"},
 		{"no provider", "[connections.a]\nagent = \"x\"", `line 1: connections.a: names no provider: write provider = "agi"`},
 		{"an unknown provider", "[connections.a]\nprovider = \"acme\"", `line 2: connections.a.provider: "acme" is unknown: choose agi`},
-		{"a provider to come", "[connections.a]\nprovider = \"agen\"", `line 2: connections.a.provider: "agen" is not supported by this version`},
+		{"an organization where there is none", "[connections.a]\nprovider = \"agi\"\norganization = \"org_1\"", `line 3: connections.a.organization: AGI knows none: leave it out`},
 		{"a negative number of sessions", "[connections.a]\nprovider = \"agi\"\nmax_sessions = -1", "line 3: connections.a.max_sessions: -1 is negative"},
 		{"a negative rate", "[connections.a]\nprovider = \"agi\"\nrequests_per_second = -0.5", "line 3: connections.a.requests_per_second: -0.5 is not"},
 		{"a rate that is no number", "[connections.a]\nprovider = \"agi\"\nrequests_per_second = nan", "line 3: connections.a.requests_per_second: NaN is not"},
@@ -306,4 +306,28 @@ after_cancel = "finished"`)
 		AGI:   sessionserver.AGIOptions{Strict: true, AfterCancel: "finished"},
 		Truth: filepath.Join(dir, "logs", "truth.jsonl"),
 	}, c.SessionServer)
+}
+
+func TestTheEnvironmentMakesAConnectionOfEachVendorWhoseKeyItHas(t *testing.T) {
+	c, err := Load(Sources{Env: Environment{
+		"HOME=" + t.TempDir(), "EVERRUNS_API_KEY=evr_pat_1", "EVERRUNS_API_URL=http://127.0.0.1:9000", "EVERRUNS_ORG_ID=org_1", "AGEN_API_KEY=k",
+	}})
+	require.NoError(t, err)
+	everruns := c.Connections["everruns"]
+	require.Equal(t, "http://127.0.0.1:9000", everruns.BaseURL)
+	opened, err := everruns.Open()
+	require.NoError(t, err)
+	require.Equal(t, "org_1", opened.Organization)
+	require.Equal(t, "evr_pat_1", string(opened.APIKey))
+	_, err = c.Choose("")
+	require.ErrorContains(t, err, "there are several connections (agen, everruns, local): choose one with --connection")
+
+	c, err = Load(Sources{Env: Environment{"HOME=" + t.TempDir(), "AGEN_API_KEY=k", "AGI_API_KEY=k"}})
+	require.NoError(t, err)
+	usual, err := c.Choose("")
+	require.NoError(t, err)
+	require.Equal(t, "agi", usual.Provider)
+
+	_, err = Load(Sources{Env: Environment{"HOME=" + t.TempDir(), "EVERRUNS_API_KEY=k", "EVERRUNS_API_URL=app.everruns.com"}})
+	require.ErrorContains(t, err, "connection everruns of the environment: base_url must be an absolute http or https URL")
 }

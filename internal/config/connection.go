@@ -7,15 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/errand-dev/errand/provider"
 )
-
-// planned are the vendors that a connection will be able to name one day.
-var planned = []string{"everruns", "agen"}
 
 // Connection is one [connections.NAME] of the file.
 type Connection struct {
@@ -23,6 +19,7 @@ type Connection struct {
 	Provider          string
 	BaseURL           string // empty: the vendor's own
 	Key               KeyRef
+	Organization      string        // at vendors whose keys may reach several; empty: the key's own
 	Agent             string        // for tasks that name none; empty: the vendor's default
 	MaxSessions       int           // at once, over all workers; 0: no limit
 	RequestsPerSecond float64       // over all workers; 0: no limit
@@ -51,6 +48,7 @@ func (c Connection) Open() (provider.Connection, error) {
 		Provider:          c.Provider,
 		BaseURL:           c.BaseURL,
 		APIKey:            key,
+		Organization:      c.Organization,
 		Agent:             c.Agent,
 		RequestsPerSecond: c.RequestsPerSecond,
 		MaxSessions:       c.MaxSessions,
@@ -61,14 +59,15 @@ func (c Connection) Open() (provider.Connection, error) {
 // check reports the first thing wrong with the connection, and the key below
 // it that is wrong, if it is one.
 func (c Connection) check() (key []string, err error) {
-	switch {
-	case c.Provider == "":
+	if c.Provider == "" {
 		return nil, fmt.Errorf("names no provider: write provider = %q", provider.Names()[0])
-	case slices.Contains(provider.Names(), c.Provider):
-	case slices.Contains(planned, c.Provider):
-		return []string{"provider"}, fmt.Errorf("%q is not supported by this version of errand: choose %s", c.Provider, strings.Join(provider.Names(), " or "))
-	default:
+	}
+	vendor, err := provider.VendorNamed(c.Provider)
+	if err != nil {
 		return []string{"provider"}, fmt.Errorf("%q is unknown: choose %s", c.Provider, strings.Join(provider.Names(), " or "))
+	}
+	if c.Organization != "" && vendor.OrgVariable == "" {
+		return []string{"organization"}, fmt.Errorf("%s knows none: leave it out", vendor.Title)
 	}
 	if c.MaxSessions < 0 {
 		return []string{"max_sessions"}, fmt.Errorf("%d is negative: write 0 for no limit", c.MaxSessions)

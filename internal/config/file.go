@@ -70,6 +70,7 @@ type fileConnection struct {
 	Provider          string  `toml:"provider"`
 	BaseURL           string  `toml:"base_url"`
 	APIKey            string  `toml:"api_key"`
+	Organization      string  `toml:"organization"`
 	Agent             string  `toml:"agent"`
 	MaxSessions       int     `toml:"max_sessions"`
 	RequestsPerSecond float64 `toml:"requests_per_second"`
@@ -100,6 +101,7 @@ func (c *Config) readFile(path string, env Environment) error {
 			Name:              name,
 			Provider:          f.Provider,
 			BaseURL:           f.BaseURL,
+			Organization:      f.Organization,
 			Agent:             f.Agent,
 			MaxSessions:       f.MaxSessions,
 			RequestsPerSecond: f.RequestsPerSecond,
