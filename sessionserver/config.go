@@ -1,6 +1,7 @@
 package sessionserver
 
 import (
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -54,6 +55,14 @@ type Config struct {
 
 	// Logger is slog.Default() if nil.
 	Logger *slog.Logger
+}
+
+// fill checks the options of the APIs and puts their defaults in.
+func (c *Config) fill() (err error) {
+	if c.AGI, err = c.AGI.Filled(); err != nil {
+		return fmt.Errorf("AGI options of the session server: %w", err)
+	}
+	return nil
 }
 
 // Key is an API key and whose it is.

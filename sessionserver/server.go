@@ -18,6 +18,7 @@ import (
 	"github.com/errand-dev/errand/sessionserver/faults"
 	"github.com/errand-dev/errand/sessionserver/internal/agi"
 	"github.com/errand-dev/errand/sessionserver/internal/auth"
+	"github.com/errand-dev/errand/sessionserver/internal/face"
 	"github.com/errand-dev/errand/sessionserver/internal/sessions"
 	"github.com/errand-dev/errand/sessionserver/internal/webhook"
 	"github.com/errand-dev/errand/sessionserver/shop"
@@ -33,7 +34,7 @@ const closeGrace = time.Second
 // Server is a session server.
 type Server struct {
 	engine   *sessions.Engine
-	face     *agi.Face
+	page     *agi.Face // whose stream the pages of all sessions follow
 	keys     auth.Keys
 	agents   map[string]agent.Agent
 	reader   *reader.Agent
@@ -53,9 +54,8 @@ func New(c Config) (*Server, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	options, err := c.AGI.Filled()
-	if err != nil {
-		return nil, fmt.Errorf("AGI options of the session server: %w", err)
+	if err := c.fill(); err != nil {
+		return nil, err
 	}
 	keys, err := auth.NewKeys(c.Keys)
 	if err != nil {
@@ -71,7 +71,7 @@ func New(c Config) (*Server, error) {
 		return nil, err
 	}
 	s.webhooks = webhook.New(webhook.Config{Secret: c.WebhookSecret, Copies: c.Faults.Webhook, Logger: c.Logger})
-	observers, err := s.observers(c, options)
+	observers, err := s.observers(c)
 	if err != nil {
 		return nil, err
 	}
@@ -89,29 +89,23 @@ func New(c Config) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.closeWitness())
 	}
-	s.face = agi.New(agi.Config{
-		Options: options,
-		Engine:  s.engine,
-		Keys:    s.keys,
-		Limits:  auth.NewLimits(c.RequestsPerSecond, c.Burst),
-		ViewURL: s.viewURL,
-		Logger:  c.Logger,
-	})
 	c.Faults.OnVanish(s.engine.Vanish)
-	s.handler = s.routes(c, store)
 	s.http = &http.Server{
-		Handler:           s.handler,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(c.Logger.Handler(), slog.LevelWarn),
 	}
+	if s.handler, err = s.routes(c, store); err != nil {
+		return nil, errors.Join(err, s.Close(context.Background()))
+	}
+	s.http.Handler = s.handler
 	return s, nil
 }
 
 // observers are told what happens: the witness first, so that what others make
 // of it comes later in its log.
-func (s *Server) observers(c Config, options agi.Options) (sessions.Observers, error) {
-	webhooks := &agi.Webhooks{Options: options, Sender: s.webhooks, ViewURL: s.viewURL, Logger: c.Logger}
+func (s *Server) observers(c Config) (sessions.Observers, error) {
+	webhooks := &agi.Webhooks{Options: c.AGI, Sender: s.webhooks, ViewURL: s.viewURL, Logger: c.Logger}
 	if c.Truth == "" {
 		c.Faults.OnFire(func(faults.Fired) {}) // a plan may have served another server
 		return sessions.Observers{webhooks}, nil
@@ -152,16 +146,48 @@ func (s *Server) staff(c Config) error {
 	return nil
 }
 
-func (s *Server) routes(c Config, store *shop.Shop) http.Handler {
+// mount is where the server has the API of a vendor.
+type mount struct {
+	prefix string // of all paths; the API does not see it
+	root   string // of the API's own paths
+	open   func(face.Config) (face.API, error)
+}
+
+// mounts are the APIs that are served. Each has the engine, keys, limits,
+// faults and pages in common with the others, and knows its own sessions alone.
+func (s *Server) mounts(c Config) []mount {
+	return []mount{
+		{"", "/v1/", func(f face.Config) (face.API, error) {
+			s.page = agi.New(f, c.AGI)
+			return s.page, nil
+		}},
+	}
+}
+
+func (s *Server) routes(c Config, store *shop.Shop) (http.Handler, error) {
 	mux := http.NewServeMux()
-	mux.Handle("/v1/", s.face.Guard(c.Faults.Handler(s.face, s.face.Operation)))
+	shared := face.Config{
+		Engine:  s.engine,
+		Keys:    s.keys,
+		Limits:  auth.NewLimits(c.RequestsPerSecond, c.Burst),
+		ViewURL: s.viewURL,
+		Logger:  c.Logger,
+	}
+	for _, m := range s.mounts(c) {
+		shared.Prefix = m.prefix
+		api, err := m.open(shared)
+		if err != nil {
+			return nil, err
+		}
+		mux.Handle(m.prefix+m.root, http.StripPrefix(m.prefix, api.Guard(c.Faults.Handler(api, api))))
+	}
 	mux.HandleFunc("GET /session/{id}", s.view)
 	mux.HandleFunc("GET /session/{id}/screen", s.viewScreen)
 	mux.HandleFunc("GET /session/{id}/events", s.viewEvents)
 	mux.Handle("/shop/", store.Handler("/shop"))
 	mux.Handle(shopHost+"/", store.Handler(""))
 	if c.Faults != nil {
-		mux.Handle("GET /faults", s.face.Guard(c.Faults))
+		mux.Handle("GET /faults", s.page.Guard(c.Faults))
 	}
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -172,7 +198,7 @@ func (s *Server) routes(c Config, store *shop.Shop) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.self.reachedAt(r)
 		guarded.ServeHTTP(w, r)
-	})
+	}), nil
 }
 
 // Handler is the server's HTTP handler, for those who bring a listener of

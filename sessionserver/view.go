@@ -110,7 +110,7 @@ func (s *Server) view(w http.ResponseWriter, r *http.Request) {
 // viewEvents is the page's own way to the event stream.
 func (s *Server) viewEvents(w http.ResponseWriter, r *http.Request) {
 	if session := s.watched(w, r); session != nil {
-		s.face.Watch(w, r, session)
+		s.page.Watch(w, r, session)
 	}
 }
 

@@ -137,7 +137,7 @@ func (w *witness) event(session string, before sessions.Status, e sessions.Event
 	f.Kind, ok = messageFacts[e.Message.Type]
 	switch f.Kind {
 	case truth.Message:
-		f.Text, f.As = e.Message.Text(), role(before)
+		f.Text, f.As = e.Message.Text(), role(before, e)
 	case truth.Question, truth.Failed:
 		f.Text = e.Message.Text()
 	case truth.Done:
@@ -153,11 +153,13 @@ func (w *witness) event(session string, before sessions.Status, e sessions.Event
 }
 
 // role is what a message is to an agent of that status.
-func role(before sessions.Status) truth.Role {
-	switch before.Phase {
-	case sessions.Running:
+func role(before sessions.Status, e sessions.Event) truth.Role {
+	switch {
+	case e.Queue != "":
+		return truth.Queued
+	case before.Phase == sessions.Running:
 		return truth.Information
-	case sessions.Waiting:
+	case before.Phase == sessions.Waiting:
 		return truth.Answer
 	}
 	return truth.Goal

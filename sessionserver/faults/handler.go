@@ -12,14 +12,22 @@ import (
 // gatewayPage is what a proxy says when the server behind it does not answer.
 const gatewayPage = "<html>\n<head><title>502 Bad Gateway</title></head>\n<body><h1>502 Bad Gateway</h1></body>\n</html>\n"
 
-// Handler puts the plan before next. The function names what a request asks
-// for and the session it is about; requests without a name pass untouched.
-func (p *Plan) Handler(next http.Handler, operation func(*http.Request) (name, sessionID string)) http.Handler {
+// API is what a plan has to know of an API.
+type API interface {
+	// Operation names what a request asks for and the session it is about;
+	// requests without a name pass untouched.
+	Operation(*http.Request) (name, sessionID string)
+	// Spoiled answers with an error as the API writes it.
+	Spoiled(w http.ResponseWriter, r *http.Request, code int, text string)
+}
+
+// Handler puts the plan before next, which serves that API.
+func (p *Plan) Handler(next http.Handler, api API) http.Handler {
 	if p == nil {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		op, session := operation(r)
+		op, session := api.Operation(r)
 		if op == "" {
 			next.ServeHTTP(w, r)
 			return
@@ -36,17 +44,17 @@ func (p *Plan) Handler(next http.Handler, operation func(*http.Request) (name, s
 			next.ServeHTTP(w, r)
 			return
 		}
-		p.spoil(s, Fired{s.Fault, op, session}, next, w, r)
+		p.spoil(s, Fired{s.Fault, op, session}, next, api, w, r)
 	})
 }
 
-func (p *Plan) spoil(s *state, fired Fired, next http.Handler, w http.ResponseWriter, r *http.Request) {
+func (p *Plan) spoil(s *state, fired Fired, next http.Handler, api API, w http.ResponseWriter, r *http.Request) {
 	if s.Fault != DropStream { // which has yet to find its occasion
 		p.tell(fired)
 	}
 	switch s.Fault {
 	case InternalError:
-		refuse(w, http.StatusInternalServerError, "Internal server error")
+		api.Spoiled(w, r, http.StatusInternalServerError, "Internal server error")
 	case BadGateway:
 		w.Header().Set("Content-Type", "text/html")
 		w.WriteHeader(http.StatusBadGateway)
@@ -54,7 +62,7 @@ func (p *Plan) spoil(s *state, fired Fired, next http.Handler, w http.ResponseWr
 	case TooMany:
 		wait := cmp.Or(time.Duration(s.RetryAfter), time.Second)
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
-		refuse(w, http.StatusTooManyRequests, "Rate limit exceeded")
+		api.Spoiled(w, r, http.StatusTooManyRequests, "Rate limit exceeded")
 	case Slow:
 		timer := time.NewTimer(cmp.Or(time.Duration(s.Delay), time.Second))
 		defer timer.Stop()
@@ -92,6 +100,7 @@ func (p *Plan) takeBack(s *state) {
 	s.fired--
 }
 
+// refuse answers a request that asks for what cannot be, in the plan's own words.
 func refuse(w http.ResponseWriter, code int, text string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)

@@ -115,9 +115,9 @@ func TestASlowAnswerEndsWithItsCaller(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	p := plan(t, `{"on":["*"],"fault":"slow","delay":"1h"}`)
-	h := p.Handler(http.NotFoundHandler(), func(*http.Request) (string, string) { return "get", "a" })
+	h := p.Handler(http.NotFoundHandler(), api{})
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequestWithContext(ctx, "GET", "/", nil))
+	h.ServeHTTP(w, httptest.NewRequestWithContext(ctx, "GET", "/get/a", nil))
 	require.Empty(t, w.Body.String())
 }
 
@@ -165,16 +165,16 @@ func TestAHeaderAsksForOneFault(t *testing.T) {
 }
 
 func TestAHeaderFromElsewhereIsRefused(t *testing.T) {
-	h := plan(t, "").Handler(http.NotFoundHandler(), func(*http.Request) (string, string) { return "get", "a" })
+	h := plan(t, "").Handler(http.NotFoundHandler(), api{})
 	for address, code := range map[string]int{"127.0.0.1:9": 500, "[::1]:9": 500, "192.0.2.1:9": 400, "": 400} {
-		r := httptest.NewRequest("GET", "/", nil)
+		r := httptest.NewRequest("GET", "/get/a", nil)
 		r.RemoteAddr = address
 		r.Header.Set(Header, "500")
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
 		require.Equal(t, code, w.Code, address)
 	}
-	r := httptest.NewRequest("GET", "/", nil)
+	r := httptest.NewRequest("GET", "/get/a", nil)
 	r.RemoteAddr = "127.0.0.1:9"
 	r.Header.Set(Header, "500")
 	r.Header.Set("X-Forwarded-For", "192.0.2.1")

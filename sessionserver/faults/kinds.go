@@ -37,11 +37,16 @@ const anywhere = "*"
 
 var kinds = []Kind{InternalError, BadGateway, TooMany, Slow, Cut, LostBefore, LostAfter, DropStream, DropWebhook, DoubleWebhook, Stuck, Vanish}
 
-// general are the requests about no single session.
-var general = []string{"create", "list", "delete_all", "models"}
+// general are the requests about no single session, of any of the APIs.
+var general = []string{"create", "list", "delete_all", "models", "agents", "capabilities", "stats"}
 
-// single are the requests about one session.
-var single = []string{"get", "delete", "message", "status", "messages", opEvents, "pause", "resume", "cancel", "navigate", "screenshot"}
+// single are the requests about one session. Not every API has all of them:
+// events is a stream and timeline a list of events, answer is a call that takes
+// nothing but an answer.
+var single = []string{
+	"get", "delete", "message", "status", "messages", opEvents, "pause", "resume", "cancel", "navigate", "screenshot",
+	"update", "timeline", "answer", "tasks",
+}
 
 // operations gives those that the kind can hit.
 func (k Kind) operations() []string {

@@ -51,12 +51,21 @@ func serve(t *testing.T, p *Plan) *server {
 			}
 		}
 	})
-	s.Server = httptest.NewServer(p.Handler(next, func(r *http.Request) (string, string) {
-		op, session, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
-		return op, session
-	}))
+	s.Server = httptest.NewServer(p.Handler(next, api{}))
 	t.Cleanup(s.Close)
 	return s
+}
+
+// api is that of the handler.
+type api struct{}
+
+func (api) Operation(r *http.Request) (operation, session string) {
+	operation, session, _ = strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	return operation, session
+}
+
+func (api) Spoiled(w http.ResponseWriter, _ *http.Request, code int, text string) {
+	refuse(w, code, text)
 }
 
 // call posts to a path, with a fault header unless it is empty.

@@ -23,10 +23,10 @@ func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d)
 
 // Rule says which calls go wrong, how, and how often.
 type Rule struct {
-	// On names operations: create list get delete delete_all message status
-	// messages events pause resume cancel navigate screenshot models webhook
-	// turn, or "*" for all that the fault can hit. It may be empty for a fault
-	// that can hit one alone.
+	// On names operations: create list get update delete delete_all message
+	// status messages timeline events answer tasks pause resume cancel navigate
+	// screenshot models agents capabilities stats webhook turn, or "*" for all
+	// that the fault can hit. It may be empty for a fault that can hit one alone.
 	On    []string `json:"on"`
 	Fault Kind     `json:"fault"`
 	// Skip lets the first matching calls pass; Times bounds how often the rule

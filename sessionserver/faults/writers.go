@@ -22,8 +22,12 @@ func (a *answer) WriteHeader(code int) { a.code = cmp.Or(a.code, code) }
 
 func (a *answer) Write(b []byte) (int, error) { return a.body.Write(b) }
 
-// half promises the whole body, sends half of it and tears the connection.
+// half promises the whole body, sends half of it and tears the connection. Of
+// an answer that has no body nothing comes at all.
 func (a *answer) half(w http.ResponseWriter) {
+	if a.code == http.StatusNoContent {
+		panic(http.ErrAbortHandler)
+	}
 	maps.Copy(w.Header(), a.header)
 	body := a.body.Bytes()
 	w.Header().Set("Content-Length", strconv.Itoa(max(1, len(body))))

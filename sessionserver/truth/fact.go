@@ -49,6 +49,7 @@ const (
 	Goal        Role = "goal"        // of a new task
 	Answer      Role = "answer"      // to the question before it
 	Information Role = "information" // for an agent at work
+	Queued      Role = "queued"      // for later: the agent was at work
 )
 
 // The By of Deleting and Deleted: what ended the session.

@@ -34,7 +34,7 @@ type (
 func frame(e sessions.Event, sanitize bool, last int) (name string, data any) {
 	switch e.Mark {
 	case "":
-	case sessions.Cancelled:
+	case sessions.Cancelled, sessions.Taken:
 		return "", nil
 	case sessions.Step:
 		return string(e.Mark), textData{e.Text, last}

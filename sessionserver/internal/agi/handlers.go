@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/errand-dev/errand/sessionserver/internal/face"
 	"github.com/errand-dev/errand/sessionserver/internal/sessions"
 )
 
@@ -66,10 +67,11 @@ func (f *Face) create(w http.ResponseWriter, r *http.Request) {
 		f.fail(w, r, err)
 		return
 	}
-	name := cmp.Or(req.AgentName, DefaultAgent)
+	agent := cmp.Or(req.AgentName, DefaultAgent)
 	o := sessions.CreateOptions{
-		Agent: name,
-		Owner: caller(r),
+		Agent: agent,
+		Face:  mark,
+		Owner: face.Caller(r),
 		Wish: sessions.Wish{
 			Goal:            req.Goal,
 			Type:            req.AgentSessionType,
@@ -77,7 +79,7 @@ func (f *Face) create(w http.ResponseWriter, r *http.Request) {
 			EnvironmentType: req.EnvironmentType,
 			Model:           req.Model,
 			WebhookURL:      req.WebhookURL,
-			BaseURL:         baseURL(r),
+			BaseURL:         face.BaseURL(r),
 		},
 		Restore: sessions.Restore{
 			SessionID:     strings.ToLower(req.RestoreFromSessionID),
@@ -93,23 +95,14 @@ func (f *Face) create(w http.ResponseWriter, r *http.Request) {
 	if errors.Is(err, sessions.ErrUnknownAgent) {
 		var wrong invalid
 		wrong.add("body", "agent_name", "enum", fmt.Sprintf("Unknown agent %q, this server has: %s",
-			name, strings.Join(f.Engine.AgentNames(), ", ")))
+			agent, strings.Join(f.Engine.AgentNames(), ", ")))
 		err = wrong
 	}
 	if err != nil {
 		f.fail(w, r, err)
 		return
 	}
-	writeJSON(w, f.CreateStatus, f.body(baseURL(r), s))
-}
-
-// baseURL is where the caller reached the server.
-func baseURL(r *http.Request) string {
-	scheme := "http"
-	if r.TLS != nil {
-		scheme = "https"
-	}
-	return scheme + "://" + r.Host
+	writeJSON(w, f.CreateStatus, f.body(face.BaseURL(r), s))
 }
 
 func (f *Face) body(base string, s *sessions.Session) sessionBody {
@@ -121,17 +114,17 @@ func (f *Face) body(base string, s *sessions.Session) sessionBody {
 
 func (f *Face) list(w http.ResponseWriter, r *http.Request) {
 	bodies := []sessionBody{}
-	for _, gone := range f.Engine.Terminated(caller(r)) {
+	for _, gone := range f.Terminated(r) {
 		bodies = append(bodies, facts(gone.Facts, sessionTerminated))
 	}
-	for _, s := range f.Engine.Sessions(caller(r)) {
-		bodies = append(bodies, f.body(baseURL(r), s))
+	for _, s := range f.Owned(r) {
+		bodies = append(bodies, f.body(face.BaseURL(r), s))
 	}
 	writeJSON(w, http.StatusOK, bodies)
 }
 
 func (f *Face) show(w http.ResponseWriter, r *http.Request, s *sessions.Session) {
-	writeJSON(w, http.StatusOK, f.body(baseURL(r), s))
+	writeJSON(w, http.StatusOK, f.body(face.BaseURL(r), s))
 }
 
 // delete tells an unknown session by deleted=false, not by a 404, as the
@@ -154,13 +147,7 @@ func (f *Face) delete(w http.ResponseWriter, r *http.Request) {
 	}
 	err := wrong.err()
 	if err == nil {
-		_, err = f.own(r)
-	}
-	if err == nil {
-		err = f.Engine.Delete(r.Context(), r.PathValue("id"), o)
-	}
-	if errors.Is(err, sessions.ErrNotFound) {
-		f.Engine.Observer.Missed(r.PathValue("id"), sessions.Deletion{Mode: o.Mode, By: sessions.ByClient})
+		err = f.Delete(r, o)
 	}
 	switch {
 	case errors.Is(err, sessions.ErrNotFound) && f.DeleteUnknown == http.StatusOK:
@@ -179,7 +166,7 @@ func (f *Face) deleteAll(w http.ResponseWriter, r *http.Request) {
 	var deleted atomic.Bool
 	group, ctx := errgroup.WithContext(r.Context())
 	group.SetLimit(deleting)
-	for _, s := range f.Engine.Sessions(caller(r)) {
+	for _, s := range f.Owned(r) {
 		group.Go(func() error {
 			err := f.Engine.Delete(ctx, s.ID, sessions.SnapshotOptions{Mode: sessions.SnapshotNone})
 			if errors.Is(err, sessions.ErrNotFound) {

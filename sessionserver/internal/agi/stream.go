@@ -1,20 +1,15 @@
 package agi
 
 import (
-	"bytes"
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/errand-dev/errand/sessionserver/internal/face"
 	"github.com/errand-dev/errand/sessionserver/internal/sessions"
 )
-
-// writeTimeout is how long a reader of a stream may take to accept an event.
-const writeTimeout = 30 * time.Second
 
 const heartbeat = "heartbeat"
 
@@ -34,7 +29,7 @@ func (f *Face) Stream(w http.ResponseWriter, r *http.Request, s *sessions.Sessio
 		f.fail(w, r, err)
 		return
 	}
-	out := &stream{w: w, control: http.NewResponseController(w), sanitize: sanitize}
+	out := &stream{sanitize: sanitize}
 	if types := q.Get("event_types"); types != "" {
 		out.types = strings.Split(types, ",")
 	}
@@ -44,7 +39,7 @@ func (f *Face) Stream(w http.ResponseWriter, r *http.Request, s *sessions.Sessio
 	}
 	// Without history, a task that was over before says nothing about the next one.
 	current := history
-	f.follow(r, s, out, position, func(events int, now sessions.Status) bool {
+	f.follow(w, r, s, out, position, func(events int, now sessions.Status) bool {
 		current = current || events > 0
 		return current && now.Over()
 	})
@@ -62,19 +57,15 @@ func (f *Face) Watch(w http.ResponseWriter, r *http.Request, s *sessions.Session
 	if err != nil || position < 0 || position > s.Length() {
 		position = 0
 	}
-	out := &stream{w: w, control: http.NewResponseController(w), sanitize: true, byPosition: true}
-	f.follow(r, s, out, position, func(int, sessions.Status) bool { return false })
+	out := &stream{sanitize: true, byPosition: true}
+	f.follow(w, r, s, out, position, func(int, sessions.Status) bool { return false })
 }
 
 // follow sends the session's log from a position on, then what happens, until
 // done says so, the session is deleted or the server closes.
-func (f *Face) follow(r *http.Request, s *sessions.Session, out *stream, position int, done func(events int, now sessions.Status) bool) {
-	h := out.w.Header()
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-cache")
-	h.Set("X-Accel-Buffering", "no")
-	out.w.WriteHeader(http.StatusOK)
-	if out.flush() != nil {
+func (f *Face) follow(w http.ResponseWriter, r *http.Request, s *sessions.Session, out *stream, position int, done func(events int, now sessions.Status) bool) {
+	out.Stream = face.NewStream(w)
+	if out.Flush() != nil {
 		return
 	}
 	beat := time.NewTicker(f.Heartbeat)
@@ -85,7 +76,7 @@ func (f *Face) follow(r *http.Request, s *sessions.Session, out *stream, positio
 			position++
 			out.event(e, position)
 		}
-		if out.flush() != nil || view.Deleted || done(len(view.Events), view.Status) {
+		if out.Flush() != nil || view.Deleted || done(len(view.Events), view.Status) {
 			return
 		}
 		select {
@@ -102,13 +93,11 @@ func (f *Face) follow(r *http.Request, s *sessions.Session, out *stream, positio
 
 // stream writes events to one reader.
 type stream struct {
-	w          http.ResponseWriter
-	control    *http.ResponseController
+	*face.Stream
 	types      []string // nil: all
 	sanitize   bool
 	byPosition bool // the id of an event is its position, not that of its message
 	last       int  // id of the last message
-	buf        bytes.Buffer
 }
 
 // event puts an event of the session's log into the buffer; position is the
@@ -129,25 +118,9 @@ func (s *stream) add(name string, id int, data any) {
 	if name == "" || (s.types != nil && name != heartbeat && !slices.Contains(s.types, name)) {
 		return
 	}
+	e := face.Event{Name: name, Data: data}
 	if id > 0 {
-		fmt.Fprintf(&s.buf, "id: %d\n", id)
+		e.ID = strconv.Itoa(id)
 	}
-	fmt.Fprintf(&s.buf, "event: %s\ndata: ", name)
-	enc := json.NewEncoder(&s.buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(data); err != nil { // ends the line
-		s.buf.WriteString("{}\n")
-	}
-	s.buf.WriteByte('\n')
-}
-
-// flush sends what the buffer holds. A reader that takes nothing is given up.
-func (s *stream) flush() error {
-	if err := s.control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
-		return err
-	}
-	if _, err := s.buf.WriteTo(s.w); err != nil {
-		return err
-	}
-	return s.control.Flush()
+	s.Add(e)
 }

@@ -1,13 +1,13 @@
 package agi
 
 import (
-	"bytes"
 	"encoding/json"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/errand-dev/errand/sessionserver/agent"
+	"github.com/errand-dev/errand/sessionserver/internal/face"
 	"github.com/errand-dev/errand/sessionserver/internal/sessions"
 )
 
@@ -143,16 +143,5 @@ func message(e sessions.Event, m agent.Message) messageBody {
 func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
 func writeJSON(w http.ResponseWriter, code int, v any) {
-	var body bytes.Buffer
-	enc := json.NewEncoder(&body)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		code = http.StatusInternalServerError
-		body.Reset()
-		body.WriteString(`{"detail":"Internal server error"}`)
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(code)
-	// A caller who has gone cannot be told.
-	_, _ = w.Write(body.Bytes())
+	face.WriteJSON(w, code, "application/json", v)
 }

@@ -73,6 +73,7 @@ func (s *Session) delete(ctx context.Context, o SnapshotOptions, by Ending) erro
 		if s.status.Active() {
 			s.fail(fmt.Sprintf("The agent was stopped to delete the session, and that failed: %v.", err))
 		}
+		s.proceed()
 		return err
 	}
 	s.deleted = true

@@ -14,6 +14,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -37,6 +38,7 @@ var (
 	ErrUnknownAgent = errors.New("unknown agent")
 	ErrClosed       = errors.New("the session server is closing")
 	ErrBusy         = errors.New("the session is busy with a task")
+	ErrNotWaiting   = errors.New("the agent does not wait for this answer")
 )
 
 // Config says where an engine keeps its sessions and how they live.
@@ -229,6 +231,12 @@ func missing(context.Context, *agent.Turn) agent.Outcome {
 // CreateOptions say what a new session is to be.
 type CreateOptions struct {
 	Wish
+	// ID is the session's id, a new one that is fit for a file name; a UUID if
+	// it is empty.
+	ID string
+	// Face marks the session as made by a face, and Note is what that keeps with it.
+	Face    string
+	Note    json.RawMessage
 	Agent   string
 	Owner   string
 	Restore Restore
@@ -244,7 +252,8 @@ func (e *Engine) Create(ctx context.Context, o CreateOptions) (*Session, error) 
 		return nil, ErrClosed
 	}
 	facts := Facts{
-		ID:            uuid.NewString(),
+		ID:            cmp.Or(o.ID, uuid.NewString()),
+		Face:          o.Face,
 		Agent:         o.Agent,
 		Owner:         o.Owner,
 		CreatedAt:     time.Now().UTC(),
@@ -252,7 +261,7 @@ func (e *Engine) Create(ctx context.Context, o CreateOptions) (*Session, error) 
 		ViewToken:     rand.Text(),
 		Wish:          o.Wish,
 	}
-	r := record{Session: &facts}
+	r := record{Session: &facts, Note: o.Note}
 	if err := e.restore(ctx, o, &r); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package sessions
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/errand-dev/errand/sessionserver/agent"
@@ -14,7 +15,8 @@ const (
 	Paused    Mark = "paused"
 	Resumed   Mark = "resumed"
 	Cancelled Mark = "cancelled"
-	Step      Mark = "step" // the agent did something; has a Text
+	Step      Mark = "step"  // the agent did something; has a Text
+	Taken     Mark = "taken" // the oldest queued message begins its turn
 )
 
 // Event is one entry of a session's log: a message, or a mark. A session's
@@ -24,7 +26,21 @@ type Event struct {
 	Mark    Mark          `json:"mark,omitempty"`
 	Text    string        `json:"text,omitempty"`   // of a Step
 	Message agent.Message `json:"message,omitzero"` // zero when Mark is set
+	// Queue says that the message was not for the agent yet when it came.
+	Queue Queue `json:"queue,omitempty"`
+	// Note is what the face keeps with a user's message.
+	Note json.RawMessage `json:"note,omitempty"`
 }
+
+// Queue says when the agent is free for a message that has come too early.
+type Queue string
+
+// When a queued message has its turn. Without one of these it has none: the
+// agent hears it at once.
+const (
+	AfterTurn Queue = "turn" // an agent that asks is free: the message is the answer
+	AfterTask Queue = "task" // an agent that asks is not
+)
 
 // Phase is where the current task of a session stands.
 type Phase string
@@ -54,8 +70,14 @@ func (s Status) Over() bool { return s.Phase == Finished || s.Phase == Failed }
 
 // after is the status that follows an event.
 func (s Status) after(e Event) Status {
+	if e.Queue != "" {
+		return s
+	}
 	switch e.Mark {
 	case Step:
+		return s
+	case Taken:
+		s.Phase = Running
 		return s
 	case Paused:
 		s.Paused = true

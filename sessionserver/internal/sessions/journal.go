@@ -9,11 +9,12 @@ import (
 )
 
 // record is one change of a session, one line of its journal. The first line
-// has Session, every other an Event, an AgentState or both.
+// has Session, every other an Event, an AgentState, a Note or some of them.
 type record struct {
 	Session    *Facts          `json:"session,omitempty"`
 	Event      *Event          `json:"event,omitempty"`
 	AgentState json.RawMessage `json:"agent_state,omitempty"`
+	Note       json.RawMessage `json:"note,omitempty"`
 }
 
 // journal is the append-only file of one session. It is opened for every

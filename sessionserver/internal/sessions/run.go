@@ -62,7 +62,7 @@ func (r *run) listen(w agent.Worker) {
 	}
 	r.listener = l
 	for _, e := range s.events[s.turn+1:] {
-		if e.Message.Type == agent.User {
+		if e.Message.Type == agent.User && e.Queue == "" {
 			r.hear(e.Message)
 		}
 	}
@@ -103,6 +103,7 @@ func (r *run) finish(ctx context.Context, outcome agent.Outcome) {
 	if outcome.Type == agent.Question && r.gone != "" {
 		s.fail(r.gone)
 	}
+	s.proceed()
 }
 
 // gate returns when the agent may act: at once, or after a resume. It gives an

@@ -14,7 +14,9 @@ import (
 
 // Facts are what a session is born with; they never change.
 type Facts struct {
-	ID    string `json:"id"`
+	ID string `json:"id"`
+	// Face is the mark of the face that made the session.
+	Face  string `json:"face,omitempty"`
 	Agent string `json:"agent"`
 	// Owner is whom the session belongs to, empty on a server that asks for no key.
 	Owner         string    `json:"owner,omitempty"`
@@ -64,7 +66,10 @@ type Session struct {
 	status     Status
 	startURL   string
 	agentState json.RawMessage
-	turn       int           // index in events of the message that the agent works on
+	note       json.RawMessage
+	turn       int           // index in events of what began the turn: a message, or a mark that took it
+	queue      []Event       // messages for later, the oldest first
+	message    agent.Message // that the agent works on
 	answering  bool          // that message is an answer
 	run        *run          // nil unless the agent works
 	last       chan struct{} // closed when the latest run has ended; nil if there was none
@@ -160,36 +165,78 @@ type UserMessage struct {
 	Config, Context json.RawMessage
 	// IfIdle refuses the message with [ErrBusy] while the agent works.
 	IfIdle bool
+	// Queue keeps the message for later where the agent is not free for it.
+	Queue Queue
+	// Answers is the id of the question that the message is to answer. It is
+	// refused with [ErrNotWaiting] unless the agent waits for that very answer.
+	Answers int
+	// Note is kept with the message for the face, as it is.
+	Note json.RawMessage
 }
 
 // Send adds a user's message: the answer if the agent waits for one, extra
 // information if it works, else a new task.
 func (s *Session) Send(in UserMessage) error {
+	_, err := s.Post(in)
+	return err
+}
+
+// Post is Send, and gives the message as it stands in the log.
+func (s *Session) Post(in UserMessage) (Event, error) {
 	content, err := marshal(in.Text)
 	if err != nil {
-		return err
+		return Event{}, err
 	}
 	m := agent.Message{Type: agent.User, Content: content, StartURL: in.StartURL, Config: in.Config, Context: in.Context}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	working := s.status.Phase == Running
-	if working && in.IfIdle {
-		return ErrBusy
+	switch {
+	case s.leaving:
+		return Event{}, ErrNotFound
+	case working && in.IfIdle:
+		return Event{}, ErrBusy
+	case in.Answers != 0 && in.Answers != s.asked():
+		return Event{}, ErrNotWaiting
 	}
+	m.ID = s.lastID + 1
+	e := Event{At: time.Now().UTC(), Message: m, Note: in.Note}
+	if !s.free(in.Queue) {
+		e.Queue = in.Queue
+	}
+	if err := s.commit(record{Event: &e}); err != nil {
+		return Event{}, err
+	}
+	switch {
+	case e.Queue != "":
+	case !working:
+		s.start()
+	case s.run != nil:
+		s.run.hear(m)
+	}
+	return e, nil
+}
+
+// Note is what the face keeps with the session, as it is.
+func (s *Session) Note() json.RawMessage {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.note
+}
+
+// Annotate changes what the face keeps with the session. The change is made
+// under the session's lock and must call nothing of the session.
+func (s *Session) Annotate(change func(note json.RawMessage) (json.RawMessage, error)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.leaving {
 		return ErrNotFound
 	}
-	if err := s.say(m, nil); err != nil {
+	note, err := change(s.note)
+	if err != nil {
 		return err
 	}
-	if !working {
-		s.start()
-		return nil
-	}
-	if s.run != nil {
-		s.run.hear(s.events[len(s.events)-1].Message)
-	}
-	return nil
+	return s.commit(record{Note: note})
 }
 
 // Pause holds the task, if there is an active one that is not held. It says
@@ -246,6 +293,7 @@ func (s *Session) Cancel() error {
 	err := s.mark(Cancelled, "")
 	if err == nil {
 		s.stop()
+		s.proceed()
 	}
 	s.mu.Unlock()
 	if err == nil && held {
@@ -260,14 +308,17 @@ func (s *Session) revive() {
 	defer s.mu.Unlock()
 	s.boot()
 	if !s.status.Active() {
+		s.proceed()
 		return
 	}
 	if m, ok := s.agent.(agent.Mortal); ok {
 		if reason := m.Lost(s.facts(), s.agentState); reason != "" {
 			s.fail(reason)
+			s.proceed()
 			return
 		}
 	}
+	s.proceed()
 	if s.status.Phase == Running && s.run == nil && s.booting == nil {
 		s.engine.Logger.Info("session turn started again", "session_id", s.ID)
 		s.start()
@@ -371,6 +422,9 @@ func (s *Session) apply(r record) {
 	if r.AgentState != nil {
 		s.agentState = r.AgentState
 	}
+	if r.Note != nil {
+		s.note = r.Note
+	}
 	if r.Event == nil {
 		return
 	}
@@ -379,23 +433,36 @@ func (s *Session) apply(r record) {
 	if e.Mark == "" {
 		s.lastID = e.Message.ID
 	}
-	if e.Message.Type == agent.User {
-		if e.Message.StartURL != "" {
-			s.startURL = e.Message.StartURL
+	m := e.Message
+	switch {
+	case e.Queue != "":
+		s.queue = append(s.queue, e)
+	case e.Mark == Taken && len(s.queue) > 0:
+		m, s.queue = s.queue[0].Message, s.queue[1:]
+	}
+	if m.Type == agent.User && e.Queue == "" {
+		if m.StartURL != "" {
+			s.startURL = m.StartURL
 		}
 		if s.status.Phase != Running {
-			s.turn, s.answering = len(s.events), s.status.Phase == Waiting
+			s.turn, s.answering, s.message = len(s.events), s.status.Phase == Waiting, m
 		}
 	}
 	s.status = s.status.after(e)
 	s.events = append(s.events, e)
 }
 
-// history gives the messages before a position in the log.
+// history gives the messages before a position in the log, without those that
+// were still for later.
 func (s *Session) history(position int) []agent.Message {
-	var messages []agent.Message
+	var messages, later []agent.Message
 	for _, e := range s.events[:position] {
-		if e.Mark == "" {
+		switch {
+		case e.Queue != "":
+			later = append(later, e.Message)
+		case e.Mark == Taken && len(later) > 0:
+			messages, later = append(messages, later[0]), later[1:]
+		case e.Mark == "":
 			messages = append(messages, e.Message)
 		}
 	}
@@ -431,7 +498,7 @@ func (s *Session) start() {
 		Host:      r,
 		Session:   s.facts(),
 		StartURL:  s.startURL,
-		Message:   s.events[s.turn].Message,
+		Message:   s.message,
 		Answering: s.answering,
 		History:   s.history(s.turn),
 		State:     s.agentState,

@@ -121,6 +121,7 @@ func (s *Session) gone(reason string) {
 		s.run.gone = reason // its question may be on its way
 	case s.status.Phase == Waiting:
 		s.fail(reason)
+		s.proceed()
 	}
 }
 
