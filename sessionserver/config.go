@@ -10,6 +10,7 @@ import (
 	"github.com/errand-dev/errand/sessionserver/faults"
 	"github.com/errand-dev/errand/sessionserver/internal/agi"
 	"github.com/errand-dev/errand/sessionserver/internal/auth"
+	"github.com/errand-dev/errand/sessionserver/internal/everruns"
 	"github.com/errand-dev/errand/sessionserver/internal/sessions"
 )
 
@@ -47,6 +48,8 @@ type Config struct {
 	WebhookSecret string
 	// AGI says how the AGI API behaves where the vendor is silent.
 	AGI AGIOptions
+	// Everruns says the same of the Everruns API.
+	Everruns EverrunsOptions
 	// Faults makes the server fail on purpose; nil does not.
 	Faults *faults.Plan
 	// Truth is the file to which the server adds what really happens, see
@@ -61,6 +64,9 @@ type Config struct {
 func (c *Config) fill() (err error) {
 	if c.AGI, err = c.AGI.Filled(); err != nil {
 		return fmt.Errorf("AGI options of the session server: %w", err)
+	}
+	if c.Everruns, err = c.Everruns.Filled(); err != nil {
+		return fmt.Errorf("Everruns options of the session server: %w", err)
 	}
 	return nil
 }
@@ -78,3 +84,6 @@ type Retention = sessions.Retention
 
 // AGIOptions say how the AGI API behaves where the vendor is silent.
 type AGIOptions = agi.Options
+
+// EverrunsOptions say how the Everruns API behaves where the vendor is silent.
+type EverrunsOptions = everruns.Options

@@ -1,11 +1,16 @@
 // Package sessionserver serves agent sessions on this machine: the default of
 // an Errand without a vendor account, and the double of a vendor in tests.
 //
-// One engine holds the sessions; the HTTP API of each vendor is a face on it.
-// The AGI Agent Sessions API is served at /v1/…. Besides, there are
+// One engine holds the sessions; the HTTP API of each vendor is a face on it:
+//
+//	/v1/…            the AGI Agent Sessions API
+//	/everruns/v1/…   the Everruns API
+//
+// A session is known to the API that it was made with, and to no other. Besides,
+// there are
 //
 //	/session/{id}   a live page for people, with the agent's screen if it has
-//	                one: the vnc_url of a session
+//	                one: the vnc_url or view_url of a session
 //	/shop/          a small demo shop, also at http://shop.localhost/ for the
 //	                reader agent and for browsers (with the port)
 //	/healthz        200 as long as the server lives, no key needed

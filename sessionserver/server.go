@@ -18,6 +18,7 @@ import (
 	"github.com/errand-dev/errand/sessionserver/faults"
 	"github.com/errand-dev/errand/sessionserver/internal/agi"
 	"github.com/errand-dev/errand/sessionserver/internal/auth"
+	"github.com/errand-dev/errand/sessionserver/internal/everruns"
 	"github.com/errand-dev/errand/sessionserver/internal/face"
 	"github.com/errand-dev/errand/sessionserver/internal/sessions"
 	"github.com/errand-dev/errand/sessionserver/internal/webhook"
@@ -160,6 +161,9 @@ func (s *Server) mounts(c Config) []mount {
 		{"", "/v1/", func(f face.Config) (face.API, error) {
 			s.page = agi.New(f, c.AGI)
 			return s.page, nil
+		}},
+		{"/everruns", "/", func(f face.Config) (face.API, error) {
+			return everruns.New(f, c.Everruns, filepath.Join(c.Dir, "everruns"))
 		}},
 	}
 }

@@ -13,17 +13,18 @@ import (
 
 // fileSessionServer is how the local session server serves.
 type fileSessionServer struct {
-	Boot              time.Duration            `toml:"boot"`
-	TTL               time.Duration            `toml:"ttl"`
-	ListTerminated    bool                     `toml:"list_terminated"`
-	SnapshotMaxAge    time.Duration            `toml:"snapshot_max_age"`
-	SnapshotMaxCount  int                      `toml:"snapshot_max_count"`
-	RequestsPerSecond float64                  `toml:"requests_per_second"`
-	Burst             int                      `toml:"burst"`
-	WebhookSecret     string                   `toml:"webhook_secret"`
-	Faults            string                   `toml:"faults"`
-	Truth             string                   `toml:"truth"`
-	AGI               sessionserver.AGIOptions `toml:"agi"`
+	Boot              time.Duration                 `toml:"boot"`
+	TTL               time.Duration                 `toml:"ttl"`
+	ListTerminated    bool                          `toml:"list_terminated"`
+	SnapshotMaxAge    time.Duration                 `toml:"snapshot_max_age"`
+	SnapshotMaxCount  int                           `toml:"snapshot_max_count"`
+	RequestsPerSecond float64                       `toml:"requests_per_second"`
+	Burst             int                           `toml:"burst"`
+	WebhookSecret     string                        `toml:"webhook_secret"`
+	Faults            string                        `toml:"faults"`
+	Truth             string                        `toml:"truth"`
+	AGI               sessionserver.AGIOptions      `toml:"agi"`
+	Everruns          sessionserver.EverrunsOptions `toml:"everruns"`
 }
 
 // config checks what the file in the folder dir says.
@@ -40,9 +41,13 @@ func (f fileSessionServer) config(dir string) (sessionserver.Config, error) {
 		RequestsPerSecond: f.RequestsPerSecond,
 		Burst:             f.Burst,
 		AGI:               f.AGI,
+		Everruns:          f.Everruns,
 	}
 	if _, err := f.AGI.Filled(); err != nil {
 		return c, fmt.Errorf("agi: %w", err)
+	}
+	if _, err := f.Everruns.Filled(); err != nil {
+		return c, fmt.Errorf("everruns: %w", err)
 	}
 	if f.Faults != "" {
 		var err error

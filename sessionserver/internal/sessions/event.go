@@ -40,6 +40,9 @@ type Queue string
 const (
 	AfterTurn Queue = "turn" // an agent that asks is free: the message is the answer
 	AfterTask Queue = "task" // an agent that asks is not
+	// Unasked messages are heard at once by an agent at work and are no answer
+	// to one that asks: they come after the task.
+	Unasked Queue = "unasked"
 )
 
 // Phase is where the current task of a session stands.

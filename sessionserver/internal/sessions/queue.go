@@ -12,6 +12,8 @@ func (s *Session) free(q Queue) bool {
 		return s.status.Phase != Running && len(s.queue) == 0
 	case AfterTask:
 		return !s.status.Active() && len(s.queue) == 0
+	case Unasked:
+		return s.status.Phase != Waiting && len(s.queue) == 0
 	}
 	return true
 }
@@ -21,7 +23,7 @@ func (s *Session) proceed() {
 	if len(s.queue) == 0 || s.leaving || s.deleted {
 		return
 	}
-	if s.status.Phase == Running || (s.queue[0].Queue == AfterTask && s.status.Active()) {
+	if s.status.Phase == Running || (s.queue[0].Queue != AfterTurn && s.status.Active()) {
 		return
 	}
 	if s.mark(Taken, "") == nil {

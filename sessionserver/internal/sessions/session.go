@@ -163,7 +163,8 @@ type UserMessage struct {
 	StartURL string
 	// Config and Context are JSON objects for the agent, nil if there are none.
 	Config, Context json.RawMessage
-	// IfIdle refuses the message with [ErrBusy] while the agent works.
+	// IfIdle refuses the message with [ErrBusy] while the agent works, or is not
+	// free for a message of that Queue.
 	IfIdle bool
 	// Queue keeps the message for later where the agent is not free for it.
 	Queue Queue
@@ -194,7 +195,7 @@ func (s *Session) Post(in UserMessage) (Event, error) {
 	switch {
 	case s.leaving:
 		return Event{}, ErrNotFound
-	case working && in.IfIdle:
+	case in.IfIdle && (working || !s.free(in.Queue)):
 		return Event{}, ErrBusy
 	case in.Answers != 0 && in.Answers != s.asked():
 		return Event{}, ErrNotWaiting
@@ -282,12 +283,18 @@ func (s *Session) passOn(w agent.Worker, m Mark, act func(agent.Pauser) error) {
 // Cancel gives up the active task, if there is one. The session stays usable,
 // and its agent is no longer held.
 func (s *Session) Cancel() error {
+	_, err := s.GiveUp()
+	return err
+}
+
+// GiveUp is Cancel, and says whether there was a task to give up.
+func (s *Session) GiveUp() (bool, error) {
 	s.holding.Lock()
 	defer s.holding.Unlock()
 	s.mu.Lock()
 	if !s.status.Active() || s.leaving {
 		s.mu.Unlock()
-		return nil
+		return false, nil
 	}
 	held, worker := s.status.Paused, s.worker
 	err := s.mark(Cancelled, "")
@@ -299,7 +306,7 @@ func (s *Session) Cancel() error {
 	if err == nil && held {
 		s.passOn(worker, Cancelled, agent.Pauser.Resume)
 	}
-	return err
+	return err == nil, err
 }
 
 // revive makes the session go on where a former process left it.
