@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"log/slog"
 	"net"
@@ -10,17 +9,11 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
 	"github.com/errand-dev/errand/sessionserver"
-)
-
-var (
-	baseURL = flag.String("base-url", "", "`URL` of the server to test, without /v1; empty: the local one")
-	apiKey  = flag.String("api-key", "", "`env:NAME` or file:PATH of its key")
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -44,27 +37,28 @@ const (
 	alone   need = "an account that nobody else uses"
 )
 
-// row is one fact about the API.
-type row struct {
+// row is one fact about an API. T is a trial with what the rows of that API
+// have in common.
+type row[T any] struct {
 	says  string
 	sure  sure
 	needs need
-	try   func(*trial)
+	try   func(T)
 }
 
-func TestTheServerKeepsToTheAPI(t *testing.T) {
-	server := theServer(t)
+// run tries the rows on a server and tells how sure the facts are that hold.
+func run[T any](t *testing.T, server *server, rows []row[T], as func(*trial) T) {
 	type tally struct{ passed, failed, notRun int }
 	tallies := map[sure]*tally{given: {}, inferred: {}, unknown: {}}
 	var left []string
-	for _, r := range rows() {
+	for _, r := range rows {
 		count := tallies[r.sure]
 		if r.needs != nothing && !server.local {
 			count.notRun++
 			left = append(left, fmt.Sprintf("not run: %s (needs %s)", r.says, r.needs))
 			continue
 		}
-		if t.Run(r.says, func(t *testing.T) { r.try(&trial{T: t, server: server}) }) {
+		if t.Run(r.says, func(t *testing.T) { r.try(as(&trial{T: t, server: server})) }) {
 			count.passed++
 		} else {
 			count.failed++
@@ -78,37 +72,36 @@ func TestTheServerKeepsToTheAPI(t *testing.T) {
 	}
 }
 
-func rows() []row {
-	var all []row
-	for _, part := range [][]row{accessRows, sessionRows, messageRows, taskRows, streamRows, snapshotRows, webhookRows, pageRows} {
-		all = append(all, part...)
-	}
-	return all
-}
-
 // server is the server that is tested.
 type server struct {
 	base, key string
+	scheme    string // before the key
 	local     bool
 	http      *http.Client
 }
 
-func theServer(t *testing.T) *server {
+// place says by flags where another server of an API is.
+type place struct {
+	url *string // without /v1
+	key *string // env:NAME or file:PATH
+}
+
+// open gives the server there, or else the local one, which has the API below
+// the prefix.
+func (p place) open(t *testing.T, prefix string, c sessionserver.Config) *server {
 	t.Helper()
 	transport := &http.Transport{MaxIdleConnsPerHost: 16}
 	t.Cleanup(transport.CloseIdleConnections)
-	s := &server{base: strings.TrimSuffix(strings.TrimSuffix(*baseURL, "/"), "/v1"), http: &http.Client{Transport: transport}}
+	s := &server{base: strings.TrimSuffix(strings.TrimSuffix(*p.url, "/"), "/v1"), http: &http.Client{Transport: transport}}
 	if s.base != "" {
-		s.key = readKey(t)
+		s.key = p.readKey(t)
 		return s
 	}
 	s.local, s.key = true, "conformance"
-	local, err := sessionserver.New(sessionserver.Config{
-		Dir:    t.TempDir(),
-		Keys:   []sessionserver.Key{{Value: s.key}},
-		AGI:    sessionserver.AGIOptions{Heartbeat: 50 * time.Millisecond},
-		Logger: slog.New(slog.DiscardHandler),
-	})
+	c.Dir = t.TempDir()
+	c.Keys = []sessionserver.Key{{Value: s.key}}
+	c.Logger = slog.New(slog.DiscardHandler)
+	local, err := sessionserver.New(c)
 	require.NoError(t, err)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -120,13 +113,13 @@ func theServer(t *testing.T) *server {
 		require.NoError(t, local.Close(ctx))
 		require.NoError(t, <-served)
 	})
-	s.base = "http://" + listener.Addr().String()
+	s.base = "http://" + listener.Addr().String() + prefix
 	return s
 }
 
-func readKey(t *testing.T) string {
+func (p place) readKey(t *testing.T) string {
 	t.Helper()
-	kind, at, _ := strings.Cut(*apiKey, ":")
+	kind, at, _ := strings.Cut(*p.key, ":")
 	switch kind {
 	case "env":
 		return os.Getenv(at)
@@ -135,6 +128,6 @@ func readKey(t *testing.T) string {
 		require.NoError(t, err)
 		return strings.TrimSpace(string(data))
 	}
-	require.Empty(t, *apiKey, "-api-key must be env:NAME or file:PATH")
+	require.Empty(t, *p.key, "a key must be env:NAME or file:PATH")
 	return ""
 }

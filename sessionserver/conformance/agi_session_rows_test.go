@@ -8,15 +8,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var accessRows = []row{
-	{"a call without a key is refused", given, nothing, func(t *trial) {
+var accessRows = []row[*agi]{
+	{"a call without a key is refused", given, nothing, func(t *agi) {
 		t.reads(t.callAs("", "GET", "/v1/models", nil).code, 401, 403)
 	}},
-	{"a call with an unknown key is refused", inferred, nothing, func(t *trial) {
+	{"a call with an unknown key is refused", inferred, nothing, func(t *agi) {
 		t.reads(t.callAs("no-key-of-anybody", "GET", "/v1/sessions", nil).code, 401, 403)
 		t.reads(t.callAs("no-key-of-anybody", "POST", "/v1/sessions", object{}).code, 401, 403)
 	}},
-	{"the models are a list", inferred, nothing, func(t *trial) {
+	{"the models are a list", inferred, nothing, func(t *agi) {
 		models, ok := t.ok("GET", "/v1/models", nil)["models"].([]any)
 		require.True(t, ok)
 		require.NotEmpty(t, models)
@@ -28,13 +28,13 @@ var accessRows = []row{
 		}
 		t.ok("GET", "/v1/models?filter=cdp", nil)
 	}},
-	{"an unknown path is a 404", inferred, nothing, func(t *trial) {
+	{"an unknown path is a 404", inferred, nothing, func(t *agi) {
 		require.Equal(t, http.StatusNotFound, t.call("GET", "/v1/no-such-thing", nil).code)
 	}},
 }
 
-var sessionRows = []row{
-	{"a created session is whole and ready", given, nothing, func(t *trial) {
+var sessionRows = []row[*agi]{
+	{"a created session is whole and ready", given, nothing, func(t *agi) {
 		a := t.call("POST", "/v1/sessions", object{"agent_name": "agi-0"})
 		t.reads(a.code, 200, 201)
 		t.isSession(a.object())
@@ -42,35 +42,35 @@ var sessionRows = []row{
 		require.Contains(t, []any{"initializing", "ready", "running"}, a.object()["status"])
 		t.ok("DELETE", "/v1/sessions/"+a.object()["session_id"].(string), nil)
 	}},
-	{"an agent that is not named is agi-0", given, nothing, func(t *trial) {
+	{"an agent that is not named is agi-0", given, nothing, func(t *agi) {
 		require.Equal(t, "agi-0", t.create(object{})["agent_name"])
 	}},
-	{"the SDKs' fields are taken", inferred, nothing, func(t *trial) {
+	{"the SDKs' fields are taken", inferred, nothing, func(t *agi) {
 		t.isSession(t.create(object{"agent_name": "agi-0", "goal": "nothing", "max_steps": 100, "enable_memory_snapshot": false}))
 	}},
-	{"an unknown agent is a field error", given, nothing, func(t *trial) {
+	{"an unknown agent is a field error", given, nothing, func(t *agi) {
 		t.isFieldError(t.call("POST", "/v1/sessions", object{"agent_name": "nobody-knows-this-agent"}), "agent_name")
 	}},
-	{"a webhook URL must be http or https", given, nothing, func(t *trial) {
+	{"a webhook URL must be http or https", given, nothing, func(t *agi) {
 		t.isFieldError(t.call("POST", "/v1/sessions", object{"webhook_url": "ftp://a.example/hook"}), "webhook_url")
 	}},
-	{"a webhook URL has at most 2,000 characters", given, nothing, func(t *trial) {
+	{"a webhook URL has at most 2,000 characters", given, nothing, func(t *agi) {
 		t.isFieldError(t.call("POST", "/v1/sessions", object{"webhook_url": longURL(2001)}), "webhook_url")
 	}},
-	{"a session to restore must be a UUID", given, nothing, func(t *trial) {
+	{"a session to restore must be a UUID", given, nothing, func(t *agi) {
 		t.isFieldError(t.call("POST", "/v1/sessions", object{"restore_from_session_id": "not-a-uuid"}), "restore_from_session_id")
 	}},
-	{"a body that is no JSON is refused", inferred, nothing, func(t *trial) {
+	{"a body that is no JSON is refused", inferred, nothing, func(t *agi) {
 		t.reads(t.call("POST", "/v1/sessions", "{").code, 422, 400)
 	}},
-	{"a session can be read", given, nothing, func(t *trial) {
+	{"a session can be read", given, nothing, func(t *agi) {
 		s := t.create(object{})
 		again := t.ok("GET", "/v1/sessions/"+s["session_id"].(string), nil)
 		t.isSession(again)
 		require.Equal(t, s["session_id"], again["session_id"])
 		require.Equal(t, s["created_at"], again["created_at"])
 	}},
-	{"the list is a bare array that has the session", given, nothing, func(t *trial) {
+	{"the list is a bare array that has the session", given, nothing, func(t *agi) {
 		s := t.create(object{})
 		a := t.call("GET", "/v1/sessions", nil)
 		require.Equal(t, http.StatusOK, a.code)
@@ -82,7 +82,7 @@ var sessionRows = []row{
 		}
 		require.Contains(t, ids, s["session_id"])
 	}},
-	{"an unknown session is a 404", given, nothing, func(t *trial) {
+	{"an unknown session is a 404", given, nothing, func(t *agi) {
 		at := "/v1/sessions/" + uuid.NewString()
 		for _, path := range []string{at, at + "/status", at + "/messages", at + "/events"} {
 			require.Equal(t, http.StatusNotFound, t.call("GET", path, nil).code, path)
@@ -94,14 +94,14 @@ var sessionRows = []row{
 			require.Equal(t, http.StatusNotFound, t.call("POST", at+verb, nil).code, verb)
 		}
 	}},
-	{"an unknown session is deleted without an error", given, nothing, func(t *trial) {
+	{"an unknown session is deleted without an error", given, nothing, func(t *agi) {
 		a := t.call("DELETE", "/v1/sessions/"+uuid.NewString(), nil)
 		t.reads(a.code, 200, 404)
 		if a.code == http.StatusOK {
 			require.Equal(t, []any{true, false}, []any{a.object()["success"], a.object()["deleted"]})
 		}
 	}},
-	{"a deleted session is gone", inferred, nothing, func(t *trial) {
+	{"a deleted session is gone", inferred, nothing, func(t *agi) {
 		at := t.path()
 		deleted := t.ok("DELETE", at, nil)
 		require.Equal(t, []any{true, true}, []any{deleted["success"], deleted["deleted"]})
@@ -110,7 +110,7 @@ var sessionRows = []row{
 		require.Eventually(t, func() bool { return t.call("GET", at, nil).code == http.StatusNotFound }, patience, t.poll())
 		require.Equal(t, http.StatusNotFound, t.call("GET", at+"/status", nil).code)
 	}},
-	{"all sessions can be deleted", given, alone, func(t *trial) {
+	{"all sessions can be deleted", given, alone, func(t *agi) {
 		first, second := t.path(), t.path()
 		deleted := t.ok("DELETE", "/v1/sessions", nil)
 		require.Equal(t, []any{true, true}, []any{deleted["success"], deleted["deleted"]})
@@ -122,14 +122,14 @@ var sessionRows = []row{
 	}},
 }
 
-var snapshotRows = []row{
-	{"a snapshot mode that is none is a field error", given, nothing, func(t *trial) {
+var snapshotRows = []row[*agi]{
+	{"a snapshot mode that is none is a field error", given, nothing, func(t *agi) {
 		t.isFieldError(t.call("DELETE", t.path()+"?save_snapshot_mode=always", nil), "save_snapshot_mode")
 	}},
-	{"a default without a snapshot is left aside", unknown, nothing, func(t *trial) {
+	{"a default without a snapshot is left aside", unknown, nothing, func(t *agi) {
 		t.reads(t.call("DELETE", t.path()+"?save_as_default=true", nil).code, 200, 422, 400)
 	}},
-	{"a restored session has the environment of the first", inferred, script, func(t *trial) {
+	{"a restored session has the environment of the first", inferred, script, func(t *agi) {
 		for _, mode := range []string{"filesystem", "memory"} {
 			s := t.create(object{"agent_name": "script"})
 			at := "/v1/sessions/" + s["session_id"].(string)
@@ -152,7 +152,7 @@ var snapshotRows = []row{
 			}
 		}
 	}},
-	{"an unknown snapshot still gives a session", inferred, nothing, func(t *trial) {
+	{"an unknown snapshot still gives a session", inferred, nothing, func(t *agi) {
 		t.isSession(t.create(object{"restore_from_environment_id": uuid.NewString()}))
 	}},
 }
