@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -52,7 +53,7 @@ func TestAConnectionThatCannotWorkIsRefused(t *testing.T) {
 		want string
 	}{
 		"an unknown provider": {
-			Connection{Name: "shop", Provider: "acme"}, `connection "shop": unknown provider "acme": choose agi`,
+			Connection{Name: "shop", Provider: "acme"}, `connection "shop": unknown provider "acme": choose ` + strings.Join(Names(), " or "),
 		},
 		"a base URL that is none": {
 			Connection{Name: "shop", Provider: "agi", BaseURL: "shop.example"}, `connection "shop": agi: base URL: use an absolute http:// or https:// URL`,

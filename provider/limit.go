@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -45,8 +46,18 @@ var _ Queue = (*limited)(nil)
 
 // limit limits a provider to so many sessions, whoever made them.
 func limit(p Provider, most int) *limited {
-	return &limited{Provider: p, slots: newLocalSlots(most, p.Sessions)}
+	return &limited{Provider: p, slots: newLocalSlots(most, func(ctx context.Context) (Listing, error) {
+		list, err := p.Sessions(ctx)
+		if !p.Capabilities().Delete {
+			list.Sessions = slices.DeleteFunc(list.Sessions, atRest)
+		}
+		return list, err
+	})}
 }
+
+// atRest says that a session takes no room at a vendor that deletes none: those
+// whose work is done stay there for ever.
+func atRest(s Session) bool { return s.State == StateIdle || s.State == StateFailed }
 
 // Enter implements [Queue].
 func (p *limited) Enter(ctx context.Context, ref string, patience time.Duration) error {

@@ -18,7 +18,10 @@ type counted struct {
 	mu       sync.Mutex
 	sessions []Session
 	hold     chan struct{} // creates wait for it, if set
+	keeps    bool          // deletes nothing
 }
+
+func (c *counted) Capabilities() Capabilities { return Capabilities{Delete: !c.keeps} }
 
 func (c *counted) Create(context.Context, CreateRequest) (Session, error) {
 	if c.hold != nil {
@@ -63,6 +66,22 @@ func TestAConnectionKeepsToItsNumberOfSessions(t *testing.T) {
 		<-time.After(listFor)
 		_, err = p.Create(t.Context(), CreateRequest{ClientRef: "b"})
 		require.NoError(t, err, "a session of another program has ended")
+	})
+}
+
+func TestWhereNothingIsDeletedSessionsAtRestTakeNoRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		vendor := &counted{keeps: true, sessions: []Session{
+			{ID: "done", State: StateIdle}, {ID: "broken", State: StateFailed},
+			{ID: "busy", State: StateWorking}, {ID: "odd", State: StateUnknown},
+		}}
+		_, err := limit(vendor, 3).Create(t.Context(), CreateRequest{ClientRef: "a"})
+		require.NoError(t, err)
+		_, err = limit(vendor, 2).Create(t.Context(), CreateRequest{ClientRef: "a"})
+		require.True(t, IsKind(err, ErrorBusy), "%v", err)
+		vendor.keeps = false
+		_, err = limit(vendor, 4).Create(t.Context(), CreateRequest{ClientRef: "a"})
+		require.True(t, IsKind(err, ErrorBusy), "%v", err)
 	})
 }
 
