@@ -4,7 +4,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 
@@ -23,9 +22,6 @@ const (
 // that the code itself goes by.
 func capabilityTable() string {
 	vendors := Vendors()
-	slices.SortStableFunc(vendors, func(a, b Vendor) int { // AGI is the one to begin with
-		return strings.Compare(strings.TrimPrefix(a.Name, "agi"), strings.TrimPrefix(b.Name, "agi"))
-	})
 	var table strings.Builder
 	row := func(what string, cell func(Vendor) string) {
 		fmt.Fprintf(&table, "| %s |", what)

@@ -57,5 +57,12 @@ func adapterNamed(name string) (adapter, error) {
 	return a, nil
 }
 
-// Names are those of Vendors.
-func Names() []string { return slices.Sorted(maps.Keys(adapters)) }
+// Names are those of Vendors: AGI, which is the one to begin with, then the
+// others in alphabetical order.
+func Names() []string {
+	names := slices.Sorted(maps.Keys(adapters))
+	if i := slices.Index(names, agiVendor.Name); i > 0 {
+		names = slices.Insert(slices.Delete(names, i, i+1), 0, agiVendor.Name)
+	}
+	return names
+}

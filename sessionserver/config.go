@@ -8,6 +8,7 @@ import (
 	"github.com/errand-dev/errand/sessionserver/agent"
 	"github.com/errand-dev/errand/sessionserver/agent/exec"
 	"github.com/errand-dev/errand/sessionserver/faults"
+	"github.com/errand-dev/errand/sessionserver/internal/agen"
 	"github.com/errand-dev/errand/sessionserver/internal/agi"
 	"github.com/errand-dev/errand/sessionserver/internal/auth"
 	"github.com/errand-dev/errand/sessionserver/internal/everruns"
@@ -50,6 +51,8 @@ type Config struct {
 	AGI AGIOptions
 	// Everruns says the same of the Everruns API.
 	Everruns EverrunsOptions
+	// Agen says the same of the Agen API.
+	Agen AgenOptions
 	// Faults makes the server fail on purpose; nil does not.
 	Faults *faults.Plan
 	// Truth is the file to which the server adds what really happens, see
@@ -67,6 +70,9 @@ func (c *Config) fill() (err error) {
 	}
 	if c.Everruns, err = c.Everruns.Filled(); err != nil {
 		return fmt.Errorf("Everruns options of the session server: %w", err)
+	}
+	if c.Agen, err = c.Agen.Filled(); err != nil {
+		return fmt.Errorf("Agen options of the session server: %w", err)
 	}
 	return nil
 }
@@ -87,3 +93,6 @@ type AGIOptions = agi.Options
 
 // EverrunsOptions say how the Everruns API behaves where the vendor is silent.
 type EverrunsOptions = everruns.Options
+
+// AgenOptions say how the Agen API behaves where the vendor is silent.
+type AgenOptions = agen.Options

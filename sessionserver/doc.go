@@ -5,6 +5,7 @@
 //
 //	/v1/…            the AGI Agent Sessions API
 //	/everruns/v1/…   the Everruns API
+//	/agen/api/v1/…   the Agen API
 //
 // A session is known to the API that it was made with, and to no other. Besides,
 // there are

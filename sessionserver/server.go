@@ -16,6 +16,7 @@ import (
 	"github.com/errand-dev/errand/sessionserver/agent/reader"
 	"github.com/errand-dev/errand/sessionserver/agent/script"
 	"github.com/errand-dev/errand/sessionserver/faults"
+	"github.com/errand-dev/errand/sessionserver/internal/agen"
 	"github.com/errand-dev/errand/sessionserver/internal/agi"
 	"github.com/errand-dev/errand/sessionserver/internal/auth"
 	"github.com/errand-dev/errand/sessionserver/internal/everruns"
@@ -164,6 +165,9 @@ func (s *Server) mounts(c Config) []mount {
 		}},
 		{"/everruns", "/", func(f face.Config) (face.API, error) {
 			return everruns.New(f, c.Everruns, filepath.Join(c.Dir, "everruns"))
+		}},
+		{"/agen", "/api/v1/", func(f face.Config) (face.API, error) {
+			return agen.New(f, c.Agen), nil
 		}},
 	}
 }

@@ -75,10 +75,6 @@ func Load(s Sources) (*Config, error) {
 	return c, err
 }
 
-// usualVendor is that of the connection for tasks that name none, where the
-// environment has keys of several vendors.
-const usualVendor = "agi"
-
 // connectByEnvironment makes a connection of each vendor whose key is in the
 // environment, under the vendor's name.
 func (c *Config) connectByEnvironment(env Environment) error {
@@ -98,8 +94,9 @@ func (c *Config) connectByEnvironment(env Environment) error {
 		}
 		c.Connections[v.Name] = connection
 	}
-	if _, ok := c.Connections[usualVendor]; ok && c.Default == "" {
-		c.Default = usualVendor
+	// Of several, the vendor to begin with is for tasks that name none.
+	if usual := provider.Names()[0]; c.Default == "" && c.Connections[usual].Name != "" {
+		c.Default = usual
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -102,6 +103,7 @@ func TestWhatIsWrongWithAFileIsToldWithItsLine(t *testing.T) {
 		{"an agent's name with a blank", "[agents.\"a b\"]\ncommand = [\"x\"]", "is no name for an agent"},
 		{"a negative limit of the session server", "[session_server]\nttl = \"-1s\"", "errand.toml line 1: session_server: has a negative number"},
 		{"an option that is none", "[session_server.agi]\nerror_body = \"xml\"", `session_server: agi: error_body is "xml", it can be detail, message, error`},
+		{"an option of Agen that is none", "[session_server.agen]\nfinish = \"never\"", `session_server: agen: finish is "never", it can be event, message`},
 		{"a fault plan that is not there", "[session_server]\nfaults = \"none.toml\"", "errand.toml line 1: session_server: read fault plan"},
 		{"a literal webhook secret", "[session_server]\nwebhook_secret = \"" + canary + "\"", "errand.toml line 2: session_server.webhook_secret: must say where the key is"},
 		{"an unknown table", "\n[webhooks]\nurl = \"x\"", "errand.toml line 2: webhooks: is not a setting"},
@@ -110,8 +112,8 @@ func TestWhatIsWrongWithAFileIsToldWithItsLine(t *testing.T) {
 		{"an empty key", "[connections.a]\nprovider = \"agi\"\napi_key = \"\"", "line 3: connections.a.api_key: must say where"},
 		{"a key without quotes", "[connections.a]\nprovider = \"agi\"\napi_key = " + canary, "errand.toml: line 3, at or after connections.a.api_key: not valid TOML"},
 		{"a key of the wrong type", "[connections.a]\nprovider = \"agi\"\napi_key = [\"" + canary + "\"]", "api_key"},
-		{"no provider", "[connections.a]\nagent = \"x\"", `line 1: connections.a: names no provider: write provider = "agi"`},
-		{"an unknown provider", "[connections.a]\nprovider = \"acme\"", `line 2: connections.a.provider: "acme" is unknown: choose agi`},
+		{"no provider", "[connections.a]\nagent = \"x\"", `line 1: connections.a: names no provider: write provider = "` + provider.Names()[0] + `"`},
+		{"an unknown provider", "[connections.a]\nprovider = \"acme\"", `line 2: connections.a.provider: "acme" is unknown: choose ` + strings.Join(provider.Names(), " or ")},
 		{"an organization where there is none", "[connections.a]\nprovider = \"agi\"\norganization = \"org_1\"", `line 3: connections.a.organization: AGI knows none: leave it out`},
 		{"a negative number of sessions", "[connections.a]\nprovider = \"agi\"\nmax_sessions = -1", "line 3: connections.a.max_sessions: -1 is negative"},
 		{"a negative rate", "[connections.a]\nprovider = \"agi\"\nrequests_per_second = -0.5", "line 3: connections.a.requests_per_second: -0.5 is not"},
@@ -295,7 +297,11 @@ truth = "logs/truth.jsonl"
 
 [session_server.agi]
 strict = true
-after_cancel = "finished"`)
+after_cancel = "finished"
+
+[session_server.agen]
+finish = "message"
+page_size = 2`)
 	c, err := Load(Sources{File: path})
 	require.NoError(t, err)
 	require.Equal(t, sessionserver.Config{
@@ -304,6 +310,7 @@ after_cancel = "finished"`)
 		Snapshots:         sessionserver.Retention{MaxAge: 720 * time.Hour, MaxCount: 100},
 		RequestsPerSecond: 5, Burst: 10,
 		AGI:   sessionserver.AGIOptions{Strict: true, AfterCancel: "finished"},
+		Agen:  sessionserver.AgenOptions{Finish: "message", PageSize: 2},
 		Truth: filepath.Join(dir, "logs", "truth.jsonl"),
 	}, c.SessionServer)
 }

@@ -25,6 +25,7 @@ type fileSessionServer struct {
 	Truth             string                        `toml:"truth"`
 	AGI               sessionserver.AGIOptions      `toml:"agi"`
 	Everruns          sessionserver.EverrunsOptions `toml:"everruns"`
+	Agen              sessionserver.AgenOptions     `toml:"agen"`
 }
 
 // config checks what the file in the folder dir says.
@@ -42,12 +43,16 @@ func (f fileSessionServer) config(dir string) (sessionserver.Config, error) {
 		Burst:             f.Burst,
 		AGI:               f.AGI,
 		Everruns:          f.Everruns,
+		Agen:              f.Agen,
 	}
 	if _, err := f.AGI.Filled(); err != nil {
 		return c, fmt.Errorf("agi: %w", err)
 	}
 	if _, err := f.Everruns.Filled(); err != nil {
 		return c, fmt.Errorf("everruns: %w", err)
+	}
+	if _, err := f.Agen.Filled(); err != nil {
+		return c, fmt.Errorf("agen: %w", err)
 	}
 	if f.Faults != "" {
 		var err error
