@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/errand-dev/errand/apiclient/internal/rest"
 )
 
 // The wait before a new connection, where the options name none.
@@ -17,9 +18,6 @@ const (
 	DefaultInitialBackoff = time.Second
 	DefaultMaxBackoff     = 30 * time.Second
 )
-
-// maxRetryAfter bounds what a server may make a stream wait.
-const maxRetryAfter = 15 * time.Minute
 
 // ErrNotOver means that a server kept ending a session's event stream before
 // the task was over.
@@ -102,7 +100,10 @@ type follower struct {
 }
 
 func (f *follower) run(ctx context.Context, yield func(Event, error) bool) {
-	wait := backoff{first: f.opts.InitialBackoff, most: f.opts.MaxBackoff}
+	wait := rest.Backoff{
+		First: rest.OrDefault(f.opts.InitialBackoff, DefaultInitialBackoff),
+		Most:  rest.OrDefault(f.opts.MaxBackoff, DefaultMaxBackoff),
+	}
 	for failed := 0; ; {
 		progress, left, err := f.connect(ctx, yield)
 		switch {
@@ -113,14 +114,14 @@ func (f *follower) run(ctx context.Context, yield func(Event, error) bool) {
 		case ctx.Err() != nil:
 			yield(Event{}, f.ended(ctx, err))
 			return
-		case err != nil && isPermanent(err):
+		case err != nil && rest.Permanent(err):
 			yield(Event{}, err)
 			return
 		}
 		failed++
 		if progress {
 			failed = 0
-			wait.reset()
+			wait.Reset()
 		}
 		if f.opts.MaxAttempts > 0 && failed >= f.opts.MaxAttempts {
 			if err == nil {
@@ -129,11 +130,11 @@ func (f *follower) run(ctx context.Context, yield func(Event, error) bool) {
 			yield(Event{}, err)
 			return
 		}
-		delay := wait.next(err)
+		delay := wait.Next(err)
 		if f.opts.OnReconnect != nil {
 			f.opts.OnReconnect(err, delay)
 		}
-		if !pause(ctx, delay) {
+		if !rest.Pause(ctx, delay) {
 			yield(Event{}, f.ended(ctx, nil))
 			return
 		}
@@ -186,74 +187,4 @@ func (f *follower) ended(ctx context.Context, err error) error {
 func (f *follower) broken(cause error) error {
 	path := "/" + strings.Join(sessionPath(url.PathEscape(f.sessionID), "events"), "/")
 	return &StreamError{Method: http.MethodGet, Path: path, Err: cause}
-}
-
-// isPermanent reports whether another connection would fail in the same way.
-func isPermanent(err error) bool {
-	if answer, ok := errors.AsType[*Error](err); ok {
-		switch answer.StatusCode {
-		case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
-			return false
-		}
-		return answer.StatusCode < 500
-	}
-	_, unreadable := errors.AsType[*BodyError](err)
-	return unreadable || errors.Is(err, ErrInvalidRequest) || errors.Is(err, ErrEventTooLarge)
-}
-
-// backoff is the wait between two connections.
-type backoff struct {
-	first, most time.Duration
-	now         time.Duration
-}
-
-func (b *backoff) reset() { b.now = 0 }
-
-// next doubles the wait. What the server asked for is a lower bound that is
-// spread as well, so that those it turned away do not return all at once.
-func (b *backoff) next(err error) time.Duration {
-	first := defaultTo(b.first, DefaultInitialBackoff)
-	most := max(defaultTo(b.most, DefaultMaxBackoff), first)
-	switch {
-	case b.now == 0:
-		b.now = first
-	case b.now < most/2:
-		b.now *= 2
-	default:
-		b.now = most
-	}
-	spread := rand.N(b.now/2 + 1)
-	return max(b.now-spread, min(retryAfter(err), maxRetryAfter)+b.now/2-spread)
-}
-
-func defaultTo(value, fallback time.Duration) time.Duration {
-	if value <= 0 {
-		return fallback
-	}
-	return value
-}
-
-// retryAfter is what a server that has too much to do asks for, or 0.
-func retryAfter(err error) time.Duration {
-	answer, ok := errors.AsType[*Error](err)
-	if !ok {
-		return 0
-	}
-	switch answer.StatusCode {
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		return answer.RetryAfter
-	}
-	return 0
-}
-
-// pause reports whether the context lasted through the wait.
-func pause(ctx context.Context, wait time.Duration) bool {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/errand-dev/errand/apiclient/internal/rest"
 )
 
 const (
@@ -395,7 +397,7 @@ func TestFollowWaitsAsLongAsTheServerAsks(t *testing.T) {
 		"too many requests":   {refusal(429, "60"), time.Minute, time.Minute + time.Second/2},
 		"unavailable":         {refusal(503, "60"), time.Minute, time.Minute + time.Second/2},
 		"at once":             {refusal(429, "0"), time.Second / 2, time.Second},
-		"for centuries":       {refusal(429, "1e30"), maxRetryAfter, maxRetryAfter + time.Second/2},
+		"for centuries":       {refusal(429, "1e30"), rest.MaxRetryAfter, rest.MaxRetryAfter + time.Second/2},
 		"with another status": {refusal(500, "60"), time.Second / 2, time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -25,6 +25,8 @@ type Request struct {
 	Query url.Values
 	// Body is encoded as JSON; nil sends no body.
 	Body any
+	// Text is sent as plain text where there is no Body.
+	Text string
 	// Date takes the server's clock, in whole seconds, from the Date header of
 	// a 2xx answer; it stays as it is without one. It may be nil.
 	Date *time.Time
@@ -42,12 +44,16 @@ func (c *Client) build(ctx context.Context, req Request, header http.Header) (*h
 	}
 
 	var body io.Reader
-	if req.Body != nil {
+	contentType := "application/json"
+	switch {
+	case req.Body != nil:
 		encoded, err := json.Marshal(req.Body)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %s %s: %w", ErrInvalidRequest, req.Method, path, err)
 		}
 		body = bytes.NewReader(encoded)
+	case req.Text != "":
+		body, contentType = strings.NewReader(req.Text), "text/plain; charset=utf-8"
 	}
 	httpReq, err := http.NewRequestWithContext(ctx, req.Method, target, body)
 	if err != nil {
@@ -57,7 +63,7 @@ func (c *Client) build(ctx context.Context, req Request, header http.Header) (*h
 	c.authorize(httpReq.Header)
 	httpReq.Header.Set("User-Agent", c.userAgent)
 	if body != nil {
-		httpReq.Header.Set("Content-Type", "application/json")
+		httpReq.Header.Set("Content-Type", contentType)
 	}
 	return httpReq, nil
 }
