@@ -64,7 +64,7 @@ func parseEverrunsMark(w Watermark) (everrunsMark, error) {
 			return everrunsMark{}, &Error{Kind: ErrorInvalid, Op: "read watermark", Message: "not a place in a session's events: " + strconv.Quote(string(w))}
 		}
 		switch {
-		case name == "event" && escaped != "-":
+		case name == "event" && value != "-":
 			m.event = value
 		case name == "turn":
 			m.turn = value
