@@ -112,7 +112,7 @@ func TestWhatIsWrongWithAFileIsToldWithItsLine(t *testing.T) {
 		{"an empty key", "[connections.a]\nprovider = \"agi\"\napi_key = \"\"", "line 3: connections.a.api_key: must say where"},
 		{"a key without quotes", "[connections.a]\nprovider = \"agi\"\napi_key = " + canary, "errand.toml: line 3, at or after connections.a.api_key: not valid TOML"},
 		{"a key of the wrong type", "[connections.a]\nprovider = \"agi\"\napi_key = [\"" + canary + "\"]", "api_key"},
-		{"no provider", "[connections.a]\nagent = \"x\"", `line 1: connections.a: names no provider: write provider = "` + provider.Names()[0] + `"`},
+		{"no provider", "[connections.a]\nagent = \"x\"", `line 1: connections.a: names no provider: write provider = "agi"`},
 		{"an unknown provider", "[connections.a]\nprovider = \"acme\"", `line 2: connections.a.provider: "acme" is unknown: choose ` + strings.Join(provider.Names(), " or ")},
 		{"an organization where there is none", "[connections.a]\nprovider = \"agi\"\norganization = \"org_1\"", `line 3: connections.a.organization: AGI knows none: leave it out`},
 		{"a negative number of sessions", "[connections.a]\nprovider = \"agi\"\nmax_sessions = -1", "line 3: connections.a.max_sessions: -1 is negative"},
