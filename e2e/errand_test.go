@@ -78,7 +78,8 @@ func (h *home) start(args ...string) *process {
 func (h *home) run(args ...string) (stdout string, status int) {
 	h.t.Helper()
 	p := h.start(args...)
-	return p.out.String(), p.wait()
+	status = p.wait()
+	return p.out.String(), status
 }
 
 // must runs errand, which must succeed.
