@@ -69,10 +69,10 @@ func (c *Config) fill() (err error) {
 		return fmt.Errorf("AGI options of the session server: %w", err)
 	}
 	if c.Everruns, err = c.Everruns.Filled(); err != nil {
-		return fmt.Errorf("Everruns options of the session server: %w", err)
+		return fmt.Errorf("session server's Everruns options: %w", err)
 	}
 	if c.Agen, err = c.Agen.Filled(); err != nil {
-		return fmt.Errorf("Agen options of the session server: %w", err)
+		return fmt.Errorf("session server's Agen options: %w", err)
 	}
 	return nil
 }
@@ -93,6 +93,17 @@ type AGIOptions = agi.Options
 
 // EverrunsOptions say how the Everruns API behaves where the vendor is silent.
 type EverrunsOptions = everruns.Options
+
+// EverrunsProfile is the state of the Everruns API that the server shows:
+// current or given.
+type EverrunsProfile = everruns.Profile
+
+// EverrunsAsking is how an agent asks by the Everruns API: tool, task or message.
+type EverrunsAsking = everruns.Asking
+
+// EverrunsBusy is what becomes of a message while a turn is active: queue,
+// steer or refuse.
+type EverrunsBusy = everruns.Busy
 
 // AgenOptions say how the Agen API behaves where the vendor is silent.
 type AgenOptions = agen.Options

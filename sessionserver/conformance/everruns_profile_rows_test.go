@@ -75,7 +75,7 @@ var runsCurrentRows = []row[*everruns]{
 		t.create(object{"tags": []string{"invoice-2"}})
 		t.create(object{"title": "other"})
 		page := t.ok("GET", "/v1/sessions?search=invoice&limit=1", nil)
-		require.Equal(t, 2.0, page["total"])
+		require.EqualValues(t, 2, page["total"])
 		next, _ := page["next_url"].(string)
 		path, ok := strings.CutPrefix(next, t.base)
 		require.True(t, ok, page)

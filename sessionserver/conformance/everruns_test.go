@@ -186,7 +186,7 @@ func (t *everruns) refused(a answer, code int) {
 		return
 	}
 	require.Contains(t, a.header.Get("Content-Type"), "application/problem+json")
-	require.Equal(t, float64(code), a.object()["status"])
+	require.EqualValues(t, code, a.object()["status"])
 	require.NotEmpty(t, a.object()["title"])
 }
 

@@ -60,7 +60,7 @@ var runsMessageRows = []row[*everruns]{
 		for i, e := range all {
 			t.isID("event", e["id"])
 			t.isTime(e["ts"])
-			require.Equal(t, float64(i+1), e["sequence"])
+			require.EqualValues(t, i+1, e["sequence"])
 			require.Greater(t, e["id"].(string), last, "ids are in order")
 			last = e["id"].(string)
 			if i > 0 {
@@ -72,7 +72,7 @@ var runsMessageRows = []row[*everruns]{
 		require.Equal(t, []any{turn, 1.0}, []any{field(all[10], "data", "turn_id"), field(all[10], "data", "iterations")})
 		t.status(at, "idle")
 		s := t.ok("GET", at, nil)
-		require.Equal(t, `{"c":[1]}`, s["output_preview"])
+		require.JSONEq(t, `{"c":[1]}`, s["output_preview"].(string))
 		require.Nil(t, s["finished_at"])
 		t.isTime(s["started_at"])
 	}},

@@ -60,18 +60,21 @@ func (t *trial) request(method, path string, body any, key string, header http.H
 
 func (t *trial) callAs(key, method, path string, body any) answer {
 	t.Helper()
-	return t.read(t.request(method, path, body, key, nil))
+	res := t.request(method, path, body, key, nil)
+	defer res.Body.Close()
+	return t.read(res)
 }
 
 // callWith calls with a header besides those of every call.
 func (t *trial) callWith(header http.Header, method, path string, body any) answer {
 	t.Helper()
-	return t.read(t.request(method, path, body, t.key, header))
+	res := t.request(method, path, body, t.key, header)
+	defer res.Body.Close()
+	return t.read(res)
 }
 
 func (t *trial) read(res *http.Response) answer {
 	t.Helper()
-	defer res.Body.Close()
 	data, err := io.ReadAll(res.Body)
 	require.NoError(t, err)
 	a := answer{code: res.StatusCode, header: res.Header, body: string(data)}

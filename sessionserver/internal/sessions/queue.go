@@ -1,6 +1,10 @@
 package sessions
 
-import "github.com/errand-dev/errand/sessionserver/agent"
+import (
+	"slices"
+
+	"github.com/errand-dev/errand/sessionserver/agent"
+)
 
 // All functions here are called with s.mu held.
 
@@ -37,9 +41,9 @@ func (s *Session) asked() int {
 	if s.status.Phase != Waiting {
 		return 0
 	}
-	for i := len(s.events) - 1; i >= 0; i-- {
-		if m := s.events[i].Message; m.Type == agent.Question {
-			return m.ID
+	for _, e := range slices.Backward(s.events) {
+		if e.Message.Type == agent.Question {
+			return e.Message.ID
 		}
 	}
 	return 0

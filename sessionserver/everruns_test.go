@@ -1,0 +1,495 @@
+package sessionserver
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/errand-dev/errand/sessionserver/faults"
+	"github.com/errand-dev/errand/sessionserver/truth"
+)
+
+// runs calls the Everruns API of a server.
+type runs struct{ *caller }
+
+func serveRuns(t testing.TB, c Config) (*Server, runs) {
+	t.Helper()
+	s, caller := serve(t, c)
+	caller.base += "/everruns/v1"
+	return s, runs{caller}
+}
+
+type runEvent struct {
+	ID       string `json:"id"`
+	Type     string `json:"type"`
+	Sequence int    `json:"sequence"`
+	Context  struct {
+		TurnID string `json:"turn_id"`
+	} `json:"context"`
+	Data struct {
+		TurnID    string           `json:"turn_id"`
+		Error     string           `json:"error"`
+		ToolCalls []map[string]any `json:"tool_calls"`
+		Message   struct {
+			Role    string `json:"role"`
+			Content []struct {
+				Text string `json:"text"`
+			} `json:"content"`
+		} `json:"message"`
+	} `json:"data"`
+}
+
+// at gives the path of a new session of the script agent.
+func (c runs) at() string {
+	c.t.Helper()
+	var agents struct{ Data []struct{ ID, Name string } }
+	c.ok("GET", "/agents", nil, &agents)
+	for _, a := range agents.Data {
+		if a.Name != "script" {
+			continue
+		}
+		var s struct{ ID string }
+		require.Equal(c.t, http.StatusCreated, c.json("POST", "/sessions", `{"agent_id":"`+a.ID+`"}`, &s))
+		return "/sessions/" + s.ID
+	}
+	require.Fail(c.t, "no script agent")
+	return ""
+}
+
+func said(text string) string {
+	body, err := json.Marshal(map[string]any{"message": map[string]any{"content": []any{map[string]string{"type": "text", "text": text}}}})
+	if err != nil {
+		panic(err)
+	}
+	return string(body)
+}
+
+func (c runs) send(at, text string) {
+	c.t.Helper()
+	code, answer := c.call("POST", at+"/messages", said(text))
+	require.Equal(c.t, http.StatusCreated, code, answer)
+}
+
+func (c runs) events(at string) []runEvent {
+	c.t.Helper()
+	var list struct{ Data []runEvent }
+	c.ok("GET", at+"/events", nil, &list)
+	return list.Data
+}
+
+// until waits for so many events of a type.
+func (c runs) until(at, kind string, n int) []runEvent {
+	c.t.Helper()
+	var all []runEvent
+	require.Eventually(c.t, func() bool {
+		all = c.events(at)
+		return len(ofType(all, kind)) == n
+	}, patience, pollEvery, "%d events %s", n, kind)
+	return all
+}
+
+func ofType(all []runEvent, kind string) []runEvent {
+	var some []runEvent
+	for _, e := range all {
+		if e.Type == kind {
+			some = append(some, e)
+		}
+	}
+	return some
+}
+
+// spoken are the texts of the agent's messages.
+func spoken(all []runEvent) []string {
+	var texts []string
+	for _, e := range ofType(all, "output.message.completed") {
+		for _, part := range e.Data.Message.Content {
+			texts = append(texts, part.Text)
+		}
+	}
+	return texts
+}
+
+func (c runs) status(at string) string {
+	c.t.Helper()
+	var s struct{ Status string }
+	c.ok("GET", at, nil, &s)
+	return s.Status
+}
+
+// factsOf are all facts about the session at a path, faults and all.
+func factsOf(log *truth.Log, at string) []truth.Fact {
+	var facts []truth.Fact
+	for _, f := range log.Facts {
+		if "/sessions/"+f.Session == at {
+			facts = append(facts, f)
+		}
+	}
+	return facts
+}
+
+func TestATaskCanAskTheQuestion(t *testing.T) {
+	_, c := serveRuns(t, Config{Everruns: EverrunsOptions{Questions: "task"}})
+	at := c.at()
+	c.send(at, "ask Which?; ask And?; finish {{answer}}")
+	c.until(at, "task.created", 1)
+	type task struct {
+		ID, State    string
+		InputRequest *struct{ ID, Prompt string } `json:"input_request"`
+	}
+	var list struct{ Data []task }
+	c.ok("GET", at+"/tasks", nil, &list)
+	require.Len(t, list.Data, 1)
+	asked := list.Data[0]
+	require.Equal(t, []string{"awaiting_input", "Which?"}, []string{asked.State, asked.InputRequest.Prompt})
+	require.Equal(t, "active", c.status(at), "the turn goes on")
+	c.ok("GET", "/tasks?state=awaiting_input", nil, &list)
+	require.Len(t, list.Data, 1)
+	c.ok("GET", "/tasks?state=running", nil, &list)
+	require.Empty(t, list.Data)
+
+	messages := at + "/tasks/" + asked.ID + "/messages"
+	code, answer := c.call("POST", messages, `{"text":"x","in_reply_to":"input_of_another"}`)
+	require.Equal(t, http.StatusConflict, code, answer)
+	var m struct {
+		Role, Text string
+		InReplyTo  string `json:"in_reply_to"`
+	}
+	require.Equal(t, http.StatusCreated, c.json("POST", messages, `{"text":"one","in_reply_to":"`+asked.InputRequest.ID+`"}`, &m))
+	require.Equal(t, []string{"user", "one", asked.InputRequest.ID}, []string{m.Role, m.Text, m.InReplyTo})
+
+	c.until(at, "task.message.sent", 2)
+	var second task
+	c.ok("GET", at+"/tasks/"+asked.ID, nil, &second)
+	require.Equal(t, "And?", second.InputRequest.Prompt)
+	code, answer = c.call("POST", messages, `{"text":"late","in_reply_to":"`+asked.InputRequest.ID+`"}`)
+	require.Equal(t, http.StatusConflict, code, answer)
+	code, answer = c.call("POST", messages, `{"content":[{"type":"text","text":"two"}]}`)
+	require.Equal(t, http.StatusCreated, code, answer)
+	all := c.until(at, "turn.completed", 1)
+	require.Equal(t, []string{"two"}, spoken(all))
+	var over task
+	c.ok("GET", at+"/tasks/"+asked.ID, nil, &over)
+	require.Equal(t, "succeeded", over.State)
+	require.Nil(t, over.InputRequest)
+	code, _ = c.call("POST", messages, `{"text":"three"}`)
+	require.Equal(t, http.StatusConflict, code)
+}
+
+func TestATaskThatAsksCanBeCancelled(t *testing.T) {
+	_, c := serveRuns(t, Config{Everruns: EverrunsOptions{Questions: "task"}})
+	at := c.at()
+	c.send(at, "ask Which?")
+	c.until(at, "task.created", 1)
+	var list struct{ Data []struct{ ID, State string } }
+	c.ok("GET", at+"/tasks", nil, &list)
+	path := at + "/tasks/" + list.Data[0].ID
+	for range 2 { // the second finds nothing to do
+		var task struct{ State string }
+		c.ok("POST", path+"/cancel", nil, &task)
+		require.Equal(t, "canceled", task.State)
+	}
+	require.Len(t, ofType(c.events(at), "turn.cancelled"), 1)
+}
+
+func TestABusySessionDoesAsItIsTold(t *testing.T) {
+	tests := []struct {
+		while string
+		asks  EverrunsOptions
+		says  string
+		code  int
+		turns int
+	}{
+		{"queue", EverrunsOptions{}, "it is the next turn", 201, 2},
+		{"steer", EverrunsOptions{}, "it is heard in this turn", 201, 1},
+		{"refuse", EverrunsOptions{}, "it is not taken", 409, 1},
+		{"queue", EverrunsOptions{Profile: "given"}, "it is the next turn", 201, 2},
+		{"steer", EverrunsOptions{Profile: "given"}, "it is heard in this turn", 201, 1},
+		{"refuse", EverrunsOptions{Profile: "given"}, "it is not taken", 409, 1},
+	}
+	for _, tt := range tests {
+		t.Run(string(tt.asks.Profile)+" "+tt.while, func(t *testing.T) {
+			tt.asks.WhileActive = EverrunsBusy(tt.while)
+			_, c := serveRuns(t, Config{Everruns: tt.asks})
+			at := c.at()
+			c.send(at, "wait 100ms; finish one")
+			code, answer := c.call("POST", at+"/messages", said("finish two"))
+			require.Equal(t, tt.code, code, answer)
+			all := c.until(at, "turn.completed", tt.turns)
+			require.Len(t, ofType(all, "turn.started"), tt.turns, tt.says)
+			require.Equal(t, "idle", c.status(at))
+		})
+	}
+}
+
+func TestAMessageIsNoAnswerWhereQuestionsHaveTheirOwn(t *testing.T) {
+	for while, code := range map[string]int{"queue": 201, "steer": 201, "refuse": 409} {
+		for _, asks := range []string{"tool", "task"} {
+			_, c := serveRuns(t, Config{Everruns: EverrunsOptions{WhileActive: EverrunsBusy(while), Questions: EverrunsAsking(asks)}})
+			at := c.at()
+			c.send(at, "ask Which?; finish {{answer}}")
+			c.until(at, map[string]string{"tool": "tool.call_requested", "task": "task.created"}[asks], 1)
+			got, answer := c.call("POST", at+"/messages", said("finish two"))
+			require.Equal(t, code, got, answer)
+			require.Len(t, ofType(c.events(at), "turn.started"), 1)
+			var cancelled struct{ Status string }
+			c.ok("POST", at+"/cancel", nil, &cancelled)
+			require.Equal(t, "cancelled", cancelled.Status)
+			if code == 201 {
+				require.Contains(t, spoken(c.until(at, "turn.completed", 1)), "two")
+			}
+		}
+	}
+}
+
+func TestASessionTellsTheSameInItsNextLife(t *testing.T) {
+	for _, asks := range []EverrunsAsking{"tool", "task", "message"} {
+		t.Run(string(asks), func(t *testing.T) {
+			dir := t.TempDir()
+			get := func(c runs, path string) string {
+				res := c.request("GET", path, "")
+				defer func() { _ = res.Body.Close() }()
+				var b bytes.Buffer
+				_, err := b.ReadFrom(res.Body)
+				require.NoError(t, err)
+				return b.String()
+			}
+			var at, agent string
+			before := map[string]string{}
+			func() {
+				first, c := serveRuns(t, Config{Dir: dir, Everruns: EverrunsOptions{Questions: asks}})
+				at = c.at()
+				c.send(at, "think a; log b; finish one")
+				c.until(at, "session.idled", 1)
+				c.send(at, "fail no luck")
+				c.until(at, "turn.failed", 1)
+				c.send(at, "wait 1h")
+				c.ok("POST", at+"/cancel", nil, nil)
+				c.send(at, "ask Which?; finish {{answer}}")
+				c.until(at, "reason.completed", 4)
+				code, answer := c.call("PATCH", at, `{"title":"T"}`)
+				require.Equal(t, 200, code, answer)
+				var made struct{ ID string }
+				require.Equal(t, 201, c.json("POST", "/agents", `{"name":"script","system_prompt":"x"}`, &made))
+				agent = made.ID
+				for _, path := range []string{at + "/events", at + "/messages", at + "/tasks", "/agents/" + agent} {
+					before[path] = strings.ReplaceAll(get(c, path), c.base, "")
+				}
+				require.NoError(t, first.Close(t.Context()))
+			}()
+			// What questions are in new sessions does not change those of this one.
+			_, c := serveRuns(t, Config{Dir: dir})
+			for path, text := range before {
+				require.Equal(t, text, strings.ReplaceAll(get(c, path), c.base, ""), path)
+			}
+			var s struct{ Title string }
+			c.ok("GET", at, nil, &s)
+			require.Equal(t, "T", s.Title)
+			code, answer := c.call("DELETE", "/agents/"+agent, "")
+			require.Equal(t, 204, code, answer)
+		})
+	}
+}
+
+func TestAnInterruptedTurnGoesOnInTheNextLife(t *testing.T) {
+	dir := t.TempDir()
+	cmd, dying := child(t, dir)
+	dying.base += "/everruns/v1"
+	c := runs{dying}
+	at := c.at()
+	c.send(at, "think a; wait 500ms; finish one")
+	c.send(at, "finish two")
+	before := c.until(at, "reason.thinking.completed", 1)
+	require.NoError(t, cmd.Process.Kill())
+	require.Error(t, cmd.Wait())
+
+	_, c = serveRuns(t, Config{Dir: dir})
+	all := c.until(at, "turn.completed", 2)
+	require.Equal(t, before, all[:len(before)])
+	require.Equal(t, []string{"one", "two"}, spoken(all))
+	require.Len(t, ofType(all, "reason.thinking.completed"), 1)
+}
+
+func TestASessionBelongsToTheAPIThatMadeIt(t *testing.T) {
+	_, c := serve(t, Config{})
+	ofAGI := c.create("script")
+	r := runs{&caller{t: t, base: c.base + "/everruns/v1", http: c.http}}
+	at := r.at()
+	id := strings.TrimPrefix(at, "/sessions/")
+
+	for _, call := range []string{"GET /v1/sessions/{id}", "POST /v1/sessions/{id}/message", "GET /v1/sessions/{id}/messages", "POST /v1/sessions/{id}/cancel"} {
+		code, answer := c.call(method(call), path(call, id), `{"message":"finish ok"}`)
+		require.Equal(t, http.StatusNotFound, code, "%s: %s", call, answer)
+	}
+	var list []sessionJSON
+	c.ok("GET", "/v1/sessions", nil, &list)
+	require.Len(t, list, 1)
+	require.Equal(t, ofAGI, list[0].SessionID)
+	var page struct{ Total int }
+	r.ok("GET", "/sessions", nil, &page)
+	require.Equal(t, 1, page.Total)
+	code, _ := r.call("GET", "/sessions/"+ofAGI, "")
+	require.Equal(t, http.StatusBadRequest, code)
+
+	var deleted struct{ Deleted bool }
+	c.ok("DELETE", "/v1/sessions/"+id, nil, &deleted)
+	require.False(t, deleted.Deleted)
+	c.ok("DELETE", "/v1/sessions", nil, nil)
+	require.Equal(t, "started", r.status(at), "a delete of all is of the own API's")
+	code, _ = c.call("GET", "/session/"+id, "")
+	require.Equal(t, http.StatusOK, code, "the page is for all")
+}
+
+func TestEverrunsTellsUsersApart(t *testing.T) {
+	_, ann := serveRuns(t, Config{Keys: []Key{{Value: "evr_pat_a", User: "ann"}, {Value: "evr_pat_b", User: "bob"}, {Value: "evr_pat_o", Revoked: true}}, RequestsPerSecond: 0.001, Burst: 8})
+	with := func(authorization, path string) (code int, retryAfter string) {
+		req, err := http.NewRequest("GET", ann.base+path, nil)
+		require.NoError(t, err)
+		req.Header.Set("Authorization", authorization)
+		res, err := ann.http.Do(req)
+		require.NoError(t, err)
+		require.NoError(t, res.Body.Close())
+		return res.StatusCode, res.Header.Get("Retry-After")
+	}
+	req, err := http.NewRequest("POST", ann.base+"/sessions", strings.NewReader("{}"))
+	require.NoError(t, err)
+	req.Header.Set("Authorization", "evr_pat_a")
+	res, err := ann.http.Do(req)
+	require.NoError(t, err)
+	var s struct {
+		ID      string
+		ViewURL string `json:"view_url"`
+	}
+	require.NoError(t, json.NewDecoder(res.Body).Decode(&s))
+	require.NoError(t, res.Body.Close())
+	require.Contains(t, s.ViewURL, "token=")
+
+	for authorization, code := range map[string]int{
+		"evr_pat_a": 200, "ApiKey evr_pat_a": 200, "bearer evr_pat_a": 200, "evr_pat_b": 404, "evr_pat_o": 403, "evr_pat_x": 401, "": 401, "Basic evr_pat_a": 401,
+	} {
+		got, _ := with(authorization, "/sessions/"+s.ID)
+		require.Equal(t, code, got, authorization)
+	}
+	for range 10 {
+		_, _ = with("evr_pat_a", "/agents")
+	}
+	code, retryAfter := with("evr_pat_a", "/agents")
+	require.Equal(t, http.StatusTooManyRequests, code)
+	require.NotEmpty(t, retryAfter)
+}
+
+func TestFaultsHitEverrunsInItsOwnWords(t *testing.T) {
+	rule := func(kind faults.Kind, on ...string) faults.Rule {
+		return faults.Rule{On: on, Fault: kind, Times: 1}
+	}
+	for _, profile := range []EverrunsProfile{"given", "current"} {
+		t.Run(string(profile), func(t *testing.T) {
+			plan, err := faults.New(faults.Config{Rules: []faults.Rule{
+				rule(faults.InternalError, "get"), rule(faults.TooMany, "timeline"), rule(faults.LostAfter, "message"),
+				rule(faults.Cut, "delete"), {Fault: faults.DropStream, AfterEvents: 2, Times: 1}, rule(faults.Vanish, "messages"),
+			}})
+			require.NoError(t, err)
+			file := filepath.Join(t.TempDir(), "truth.jsonl")
+			_, c := serveRuns(t, Config{Faults: plan, Truth: file, Everruns: EverrunsOptions{Profile: profile}})
+			at := c.at()
+			code, answer := c.call("GET", at, "")
+			require.Equal(t, 500, code)
+			limited := c.request("GET", at+"/events", "")
+			require.Equal(t, 429, limited.StatusCode)
+			require.Equal(t, "1", limited.Header.Get("Retry-After"))
+			var problem struct {
+				Status            int
+				RetryAfterSeconds int `json:"retry_after_seconds"`
+			}
+			if profile == "given" {
+				require.Empty(t, answer)
+			} else {
+				require.NoError(t, json.NewDecoder(limited.Body).Decode(&problem))
+				require.Equal(t, []int{429, 1}, []int{problem.Status, problem.RetryAfterSeconds})
+			}
+			require.NoError(t, limited.Body.Close())
+
+			req, err := http.NewRequest("POST", c.base+at+"/messages", strings.NewReader(said("finish ok")))
+			require.NoError(t, err)
+			res, err := c.http.Do(req)
+			if err == nil {
+				_ = res.Body.Close()
+			}
+			require.Error(t, err, "the answer is lost")
+			all := c.until(at, "session.idled", 1)
+			require.Len(t, ofType(all, "input.message"), 1, "and the message is there")
+
+			stream := c.caller.events(at + "/sse")
+			require.Len(t, stream.rest(), 2)
+
+			other := c.at()
+			code, _ = c.call("GET", other+"/messages", "")
+			require.Equal(t, 404, code, "it vanished")
+
+			req, err = http.NewRequest("DELETE", c.base+at, nil)
+			require.NoError(t, err)
+			res, err = (&http.Transport{}).RoundTrip(req)
+			if err == nil {
+				_ = res.Body.Close()
+			}
+			require.Error(t, err, "an answer without a body has no half")
+			code, _ = c.call("DELETE", at, "")
+			require.Equal(t, 404, code, "but it is done")
+			require.Empty(t, plan.Report().Idle)
+
+			log := readTruth(t, file)
+			require.Equal(t, []string{
+				"created script",
+				"fault 500 get", "fault 429 timeline",
+				"fault lost-after message", "message goal finish ok #1", `done "ok" #2`,
+				"fault drop-stream events",
+				"fault cut delete", "deleting none client", "deleted none client", "missed none client",
+			}, told(factsOf(log, at)))
+		})
+	}
+}
+
+func TestAQueuedMessageIsOneInTheTruth(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "truth.jsonl")
+	_, c := serveRuns(t, Config{Truth: file})
+	at := c.at()
+	c.send(at, "wait 50ms; finish one")
+	c.send(at, "finish two")
+	c.until(at, "turn.completed", 2)
+	require.Equal(t, []string{
+		"created script", "message goal wait 50ms; finish one #1", "message queued finish two #2", `done "one" #3`, `done "two" #4`,
+	}, told(factsOf(readTruth(t, file), at)))
+}
+
+func TestEverrunsOptionsSayWhatCannotBe(t *testing.T) {
+	for _, tt := range []struct {
+		o    EverrunsOptions
+		says string
+	}{
+		{EverrunsOptions{Profile: "old"}, `profile is "old", it can be current, given`},
+		{EverrunsOptions{Profile: "given", Questions: "tool"}, `questions is "tool", it can be message in the profile given`},
+		{EverrunsOptions{WhileActive: "drop"}, `while_active is "drop", it can be queue, steer, refuse`},
+		{EverrunsOptions{WaitingStatus: "waiting"}, `waiting_status is "waiting"`},
+		{EverrunsOptions{MaxMessage: -1}, "max_message is -1"},
+		{EverrunsOptions{Heartbeat: -1}, "must be positive"},
+	} {
+		_, err := New(Config{Dir: t.TempDir(), Everruns: tt.o})
+		require.ErrorContains(t, err, tt.says)
+	}
+}
+
+func TestEverrunsSwitches(t *testing.T) {
+	_, c := serveRuns(t, Config{Everruns: EverrunsOptions{ShortIDs: true, MaxMessage: 20, WaitingStatus: "waiting_for_tool_results"}})
+	code, _ := c.call("GET", "/sessions/session_0123456789abcdef0123456789abcde", "")
+	require.Equal(t, 404, code, "31 digits will do")
+	at := c.at()
+	code, _ = c.call("POST", at+"/messages", said("finish "+strings.Repeat("x", 14)))
+	require.Equal(t, http.StatusRequestEntityTooLarge, code)
+	c.send(at, "ask Which?")
+	c.until(at, "tool.call_requested", 1)
+	require.Equal(t, "waiting_for_tool_results", c.status(at))
+}
