@@ -493,3 +493,65 @@ func TestEverrunsSwitches(t *testing.T) {
 	c.until(at, "tool.call_requested", 1)
 	require.Equal(t, "waiting_for_tool_results", c.status(at))
 }
+
+func TestAgentsThatClientsMadeAreKept(t *testing.T) {
+	dir := t.TempDir()
+	first, c := serveRuns(t, Config{Dir: dir})
+	type agent struct {
+		ID, Name, Status string
+		SystemPrompt     string `json:"system_prompt"`
+	}
+	made := map[string]agent{}
+	for _, name := range []string{"script", "a clerk"} {
+		var a agent
+		require.Equal(t, 201, c.json("POST", "/agents", `{"name":"`+name+`","system_prompt":"x"}`, &a))
+		made[a.ID] = a
+	}
+	var own agent // one of the server's own can be changed as well
+	require.Equal(t, 200, c.json("PATCH", "/agents/agent_115b6f2cae87be5f436dad6e423f9e16", `{"system_prompt":"y"}`, &own))
+	require.Equal(t, "reader", own.Name)
+	made[own.ID] = own
+	again := `{"id":"` + own.ID + `","name":"reads","system_prompt":"z"}`
+	require.Equal(t, 201, c.json("POST", "/agents", again, &own), "an id that is known changes its agent")
+	made[own.ID] = own
+	require.NoError(t, first.Close(t.Context()))
+
+	_, c = serveRuns(t, Config{Dir: dir})
+	for id, a := range made {
+		var kept agent
+		c.ok("GET", "/agents/"+id, nil, &kept)
+		require.Equal(t, a, kept)
+	}
+	for id, a := range made {
+		var s struct {
+			ID      string
+			AgentID string `json:"agent_id"`
+		}
+		require.Equal(t, 201, c.json("POST", "/sessions", `{"agent_id":"`+id+`"}`, &s))
+		require.Equal(t, id, s.AgentID)
+		if a.Name == "script" { // works like the server's agent of that name
+			c.send("/sessions/"+s.ID, "finish ok")
+			require.Equal(t, []string{"ok"}, spoken(c.until("/sessions/"+s.ID, "turn.completed", 1)))
+		}
+	}
+}
+
+func TestAStreamEndsWithItsSession(t *testing.T) {
+	_, c := serveRuns(t, Config{})
+	at := c.at()
+	stream := c.caller.events(at + "/sse")
+	connected, ok := stream.next()
+	require.True(t, ok)
+	require.Equal(t, "connected", connected.event)
+	code, answer := c.call("DELETE", at, "")
+	require.Equal(t, 204, code, answer)
+	require.Empty(t, stream.rest())
+}
+
+func TestAStreamSaysThatTheServerCloses(t *testing.T) {
+	s, c := serveRuns(t, Config{})
+	stream := c.caller.events(c.at() + "/sse")
+	require.NoError(t, s.Close(t.Context()))
+	frames := stream.rest()
+	require.JSONEq(t, `{"reason":"server_maintenance","retry_ms":100}`, frames[len(frames)-1].data)
+}

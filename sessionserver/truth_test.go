@@ -151,6 +151,7 @@ func TestTheTruthLogTellsWhichFaultsFired(t *testing.T) {
 	require.Eventually(t, func() bool { return plan.Report().Fired[faults.Stuck] == 1 }, patience, pollEvery)
 	c.ok("POST", at+"/cancel", nil, nil)
 	c.events(at + "/events?event_types=done").body.Close() // no occasion to tear it
+	require.Eventually(t, func() bool { return plan.Report().Fired[faults.DropStream] == 0 }, patience, pollEvery)
 	c.send(s.SessionID, "think a\nthink b\nfinish c")
 	c.until(s.SessionID, "finished")
 	c.events(at + "/events").rest()
