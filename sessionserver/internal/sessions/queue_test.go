@@ -186,3 +186,26 @@ func TestWhatAFaceKeepsSurvivesARestart(t *testing.T) {
 	c.goOn <- struct{}{}
 	follow(t, s, Status{Phase: Finished})
 }
+
+func TestAProcessThatDiedBetweenTwoTurnsGoesOnWithTheNext(t *testing.T) {
+	dir, c := t.TempDir(), newClerk()
+	e := open(t, dir, agentFunc(c.work))
+	s := create(t, e)
+	send(t, s, "one")
+	<-c.turns
+	queued(t, s, "two", AfterTask)
+	shut(t, e)
+
+	// The result was written, and what comes after it was not.
+	j := s.journal
+	done := Event{At: s.CreatedAt, Message: agent.Message{ID: 3, Type: agent.Done, Content: []byte(`"one"`)}}
+	require.NoError(t, j.append(record{Event: &done}))
+	e = open(t, dir, agentFunc(c.work))
+	turn := <-c.turns
+	require.Equal(t, "two", turn.Message.Text())
+	require.Equal(t, []string{"one", "one"}, texts(turn.History))
+	c.goOn <- struct{}{}
+	s, err := e.Session(s.ID)
+	require.NoError(t, err)
+	follow(t, s, Status{Phase: Finished})
+}
