@@ -40,38 +40,48 @@ func noteOf(s *sessions.Session) (n sessionNote) {
 	return n
 }
 
-func (f *Face) create(w http.ResponseWriter, r *http.Request) {
-	var note sessionNote
-	model := DefaultModel
+// createRequest is the body of a create.
+type createRequest struct {
+	branchName *string
+	autoCommit bool
+	model      string
+}
+
+func decodeCreate(r *http.Request) (req createRequest, err error) {
 	body, err := decode(r)
-	if _, given := body["branch_name"]; err == nil && !given {
-		err = invalid("body must have required property 'branch_name'")
+	if err != nil {
+		return req, err
 	}
-	if err == nil {
-		err = errors.Join(
-			body.read("branch_name", "a string or null", &note.BranchName),
-			body.read("auto_commit", "a boolean", &note.AutoCommit),
-			body.read("model", "a string", &model),
-		)
+	if _, given := body["branch_name"]; !given {
+		return req, invalid("body must have required property 'branch_name'")
 	}
+	return req, errors.Join(
+		body.read("branch_name", "a string or null", &req.branchName),
+		body.read("auto_commit", "a boolean", &req.autoCommit),
+		body.read("model", "a string", &req.model),
+	)
+}
+
+func (f *Face) create(w http.ResponseWriter, r *http.Request) {
+	req, err := decodeCreate(r)
 	o := sessions.CreateOptions{
 		Face:  mark,
-		Agent: cmp.Or(model, DefaultModel),
+		Agent: cmp.Or(req.model, DefaultModel),
 		Owner: face.Caller(r),
-		Wish:  sessions.Wish{Model: model, BaseURL: face.BaseURL(r)},
+		Wish:  sessions.Wish{Model: req.model, BaseURL: face.BaseURL(r)},
 	}
 	if err == nil {
 		o.ID, err = newID()
 	}
 	if err == nil {
-		o.Note, err = json.Marshal(note)
+		o.Note, err = json.Marshal(sessionNote{BranchName: req.branchName, AutoCommit: req.autoCommit})
 	}
 	var s *sessions.Session
 	if err == nil {
 		s, err = f.Engine.Create(r.Context(), o)
 	}
 	if errors.Is(err, sessions.ErrUnknownAgent) {
-		err = f.unknownModel(model)
+		err = f.unknownModel(req.model)
 	}
 	if err != nil {
 		f.fail(w, r, err)

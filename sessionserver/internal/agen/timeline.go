@@ -173,11 +173,11 @@ func (t *timeline) done(at time.Time) {
 	t.doing = nil
 }
 
-// end ends the turn.
+// end ends the turn, and what the agent is at.
 func (t *timeline) end(status string, at time.Time) {
-	t.done(at)
+	t.doing.become(status, at)
 	t.turn.become(status, at)
-	t.turn = nil
+	t.doing, t.turn = nil, nil
 }
 
 // tell adds an event. Its id follows from its place alone.
