@@ -255,7 +255,7 @@ func agenOutcome(turn []agen.SessionEvent) (outcome, maybe *Outcome) {
 		case e.Type == agen.EventSystemMessage:
 			notice = e
 		case e.Type == agen.EventAgentAskUser && e.Status != agen.EventQueued:
-			question, trouble = e, nil
+			question = e // even if there was an alert before it
 		case e.Type == agen.EventAgentAlertCreated, e.Type == agen.EventMergeRequestClosed:
 			question, trouble = nil, e
 		case e.Type == agen.EventSessionFinished && agenFinishes(e, first) && (first != nil || canceled == nil):

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -440,7 +441,25 @@ func TestEventsThatAreListedTwiceCountAsLastEdited(t *testing.T) {
 	require.Len(t, got.Entries, 3)
 }
 
-func TestAManyEventsOfOneMomentAreToldOnce(t *testing.T) {
+func TestAnEventWithoutATimeBelongsToTheOneBeforeIt(t *testing.T) {
+	timeline := []string{agenUser.String(), agenWord.String()}
+	p := agenVendorOf(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/events") {
+			fmt.Fprintf(w, "[%s]", strings.Join(timeline, ","))
+			return
+		}
+		fmt.Fprint(w, `{"id":"ses_01"}`)
+	}))
+	first, err := p.Read(t.Context(), "ses_01", "")
+	require.NoError(t, err)
+	timeline = append(timeline, `{"id":"f","type":"session_finished","status":"completed"}`)
+	got, err := p.Read(t.Context(), "ses_01", first.Cursor)
+	require.NoError(t, err)
+	require.Equal(t, "f", got.Outcome.ID)
+	require.Len(t, got.Entries, 1)
+}
+
+func TestManyEventsOfOneMomentAreToldOnce(t *testing.T) {
 	a := agenAccount{status: "active/working", now: agenNow}
 	for i := range 3 * agenMarkIDs {
 		a.timeline = append(a.timeline, happening{id: fmt.Sprintf("e%03d", i), kind: "agent_file_read", at: 2})
