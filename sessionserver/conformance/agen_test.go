@@ -43,7 +43,9 @@ func (t *agen) callAs(key, method, path string, body any) answer {
 	if key != "" {
 		header.Set("x-api-key", key)
 	}
-	return t.read(t.request(method, "/api/v1"+path, body, "", header))
+	res := t.request(method, "/api/v1"+path, body, "", header)
+	defer res.Body.Close()
+	return t.read(res)
 }
 
 func (t *agen) call(method, path string, body any) answer {
@@ -151,7 +153,7 @@ func (t *agen) refused(a answer, code int) {
 	if !t.local {
 		return
 	}
-	require.Equal(t, float64(code), a.object()["statusCode"], a.body)
+	require.EqualValues(t, code, a.object()["statusCode"], a.body)
 	require.Equal(t, http.StatusText(code), a.object()["error"])
 	require.NotEmpty(t, a.object()["message"])
 }

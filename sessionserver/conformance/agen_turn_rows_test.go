@@ -56,7 +56,7 @@ var agenTurnRows = []row[*agen]{
 			"agent_message completed", "session_finished completed",
 		}, steps(all))
 		require.Equal(t, "looking", field(all[1], "payload", "message"))
-		require.Equal(t, `{"price":"24.50"}`, field(all[3], "payload", "message"))
+		require.JSONEq(t, `{"price":"24.50"}`, field(all[3], "payload", "message").(string))
 		for _, e := range all {
 			t.isEvent(e)
 			require.Equal(t, e["type"], field(e, "payload", "type"))
@@ -106,7 +106,7 @@ var agenTurnRows = []row[*agen]{
 			"user_message completed", "agent_ask_user completed", "user_ask_user_response completed",
 			"agent_message completed", "session_finished completed",
 		}, steps(all))
-		require.Equal(t, `{"size":"XL"}`, field(all[3], "payload", "message"))
+		require.JSONEq(t, `{"size":"XL"}`, field(all[3], "payload", "message").(string))
 	}},
 	{"a message that was queued before a question is not its answer", inferred, script, func(t *agen) {
 		at := t.at("think one; wait 500ms; ask Which size?; finish {{answer}}")

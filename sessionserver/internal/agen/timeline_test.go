@@ -15,13 +15,13 @@ import (
 )
 
 func TestATitleIsTheBeginningOfTheFirstMessage(t *testing.T) {
-	for prompt, want := range map[string]string{
-		"":                          "",
-		"  Add a  retry \n to all ": "Add a retry",
-		strings.Repeat("ä", 60):     strings.Repeat("ä", 60),
-		strings.Repeat("ä", 61):     strings.Repeat("ä", 59) + "…",
+	for _, row := range []struct{ prompt, want string }{
+		{"", ""},
+		{"  Add a  retry \n to all ", "Add a retry"},
+		{strings.Repeat("ä", 60), strings.Repeat("ä", 60)},
+		{strings.Repeat("ä", 61), strings.Repeat("ä", 59) + "…"},
 	} {
-		require.Equal(t, want, titleOf(prompt))
+		require.Equal(t, row.want, titleOf(row.prompt))
 	}
 }
 
