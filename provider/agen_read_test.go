@@ -427,7 +427,7 @@ func TestWhatIsWrittenInTheMomentOfTheWatermarkIsNotLost(t *testing.T) {
 	require.Len(t, got.Entries, 1)
 	require.Equal(t, Entry{
 		ID: "a", Type: EntryDone, Text: "It costs 42", Content: json.RawMessage(`{"type":"session_finished"}`), At: agenBegan.Add(5 * time.Second),
-	}, Entry{ID: got.Entries[0].ID, Type: got.Entries[0].Type, Text: "It costs 42", Content: got.Entries[0].Content, At: got.Entries[0].At})
+	}, got.Entries[0], "a finish without words has those of the result")
 }
 
 func TestEventsThatAreListedTwiceCountAsLastEdited(t *testing.T) {

@@ -79,7 +79,7 @@ func (c *Client) Timeline(ctx context.Context, sessionID string) (Timeline, erro
 // PayloadText turns the payload of an event into text for people: the first of
 // its question, message and text that is a string and not empty, or a payload
 // that is a string itself. Any other payload is shown as compact JSON, null and
-// an empty object as nothing.
+// an object with no more than a type as nothing.
 func PayloadText(payload json.RawMessage) string {
 	var text string
 	if json.Unmarshal(payload, &text) == nil {
@@ -87,6 +87,7 @@ func PayloadText(payload json.RawMessage) string {
 	}
 	var object map[string]json.RawMessage
 	if json.Unmarshal(payload, &object) == nil {
+		delete(object, "type")
 		if len(object) == 0 {
 			return ""
 		}

@@ -21,6 +21,7 @@ func TestAPayloadIsTextForPeople(t *testing.T) {
 		`"plain"`:                                         "plain",
 		`[1, 2]`:                                          "[1,2]",
 		`7`:                                               "7",
+		`{"type":"session_finished"}`:                     "",
 		`{}`:                                              "",
 		`null`:                                            "",
 		``:                                                "",
