@@ -108,7 +108,9 @@ func factsOf(e everruns.Event) everrunsFacts {
 	switch e.Type {
 	case everruns.EventInputMessage:
 		data, _ := everruns.DataOf[everruns.MessageData](e)
-		f.input = cmp.Or(data.Message.ID, f.input)
+		// Its context may be that of a turn that is under way when it comes, and
+		// behind which it waits: only a turn that begins on it is its turn.
+		f.turn, f.input = "", cmp.Or(data.Message.ID, f.input)
 		_, f.mine = everrunsMine(data.Message, e.Tags, e.Metadata)
 	case everruns.EventToolCallRequested:
 		data, _ := everruns.DataOf[everruns.ToolCallsData](e)

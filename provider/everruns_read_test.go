@@ -140,18 +140,18 @@ func TestTheOutcomeOfATurnOfEverrunsIsTheEventOfItsEnd(t *testing.T) {
 			status: "idle", events: []everruns.Event{theirs(1, "message_0", "hi"), began(3, other, "message_0"), output(4, other, "hello"), completed(5, other)},
 			unsettled: true, cursor: "event_0005 seq=5",
 		},
-		"a message that joined the turn under way": {
-			status: "idle",
+		"a message that waits behind the turn under way, whose context it bears": {
+			status: "active",
 			events: []everruns.Event{
-				theirs(1, "message_0", "hi"), began(2, turn, "message_0"),
+				theirs(1, "message_0", "hi"), began(2, other, "message_0"),
 				func() everruns.Event {
 					e := ours(3, "message_1", "errand-t-1", "go")
-					e.Context.TurnID = turn
+					e.Context = everruns.EventContext{TurnID: other, InputMessageID: "message_0"}
 					return e
 				}(),
-				said, completed(8, turn),
+				output(4, other, "hello"), completed(5, other),
 			},
-			want: finished, cursor: "event_0008 seq=8",
+			cursor: "event_0005 seq=5 input=message_1",
 		},
 		"a message that is known by its tag alone": {
 			status: "idle",
