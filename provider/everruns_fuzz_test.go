@@ -71,7 +71,6 @@ func FuzzEverrunsOutcome(f *testing.F) {
 		if o := whole.outcome; o != nil {
 			require.True(t, strings.HasPrefix(eventTypeOf(events, o.ID), "turn."))
 			require.Contains(t, []OutcomeKind{OutcomeFinished, OutcomeFailed}, o.Kind)
-			require.Empty(t, whole.pending)
 		} else if len(whole.pending) > 0 {
 			whole.ask()
 			require.NotEmpty(t, whole.outcome.ReplyTo)

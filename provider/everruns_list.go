@@ -46,7 +46,7 @@ func (p *everrunsProvider) listOnce(ctx context.Context) (list Listing, whole bo
 			return Listing{}, false, nil
 		case offset > 0 && (len(page.Data) == 0 || !known[page.Data[0].ID]):
 			return Listing{}, false, nil
-		case page.Total < offset+len(page.Data):
+		case page.Total < offset+len(page.Data): // there would be no end
 			return Listing{}, false, nil
 		}
 		if offset == 0 {

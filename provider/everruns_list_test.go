@@ -112,10 +112,13 @@ func TestAListThatLostASessionIsReadAgain(t *testing.T) {
 
 func TestAListThatCannotBeHadWholeIsAnError(t *testing.T) {
 	for name, spoil := range map[string]func(map[string]any){
-		"pages other than asked for":      func(page map[string]any) { page["offset"] = 0 },
-		"a total that is never reached":   func(page map[string]any) { page["total"] = 400 },
-		"a total of less than there is":   func(page map[string]any) { page["total"] = 3 },
-		"always the same page":            func(page map[string]any) { page["data"] = []everruns.Session{{ID: "session_a"}, {ID: "session_b"}} },
+		"pages other than asked for":    func(page map[string]any) { page["offset"] = 0 },
+		"a total that is never reached": func(page map[string]any) { page["total"] = 400 },
+		"a total of less than there is": func(page map[string]any) { page["total"] = 3 },
+		"always the same page":          func(page map[string]any) { page["data"] = []everruns.Session{{ID: "session_a"}, {ID: "session_b"}} },
+		"always the same page, of more than there is": func(page map[string]any) {
+			page["data"], page["total"] = []everruns.Session{{ID: "session_a"}, {ID: "session_b"}}, 1
+		},
 		"no more, although there must be": func(page map[string]any) { page["data"] = []everruns.Session{} },
 	} {
 		t.Run(name, func(t *testing.T) {

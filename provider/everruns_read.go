@@ -189,8 +189,7 @@ func (t *everrunsTurn) hear(e everruns.Event, facts everrunsFacts) {
 		}
 	}
 	if facts.end {
-		t.ended, t.pending = facts.turn, nil
-		t.outcome = everrunsEnd(e)
+		t.ended, t.outcome = facts.turn, everrunsEnd(e)
 	}
 }
 

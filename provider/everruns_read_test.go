@@ -64,6 +64,11 @@ func TestTheOutcomeOfATurnOfEverrunsIsTheEventOfItsEnd(t *testing.T) {
 			status: "idle", after: "event_0007 seq=7 turn=turn_1", events: []everruns.Event{goal, start, said, completed(8, turn)},
 			want: finished, cursor: "event_0008 seq=8",
 		},
+		"words that were read before, and others since": {
+			status: "idle", after: "event_0007 seq=7 turn=turn_1",
+			events: []everruns.Event{goal, start, output(7, "", `{"price":42}`), completed(8, turn), output(9, "", "Anything else?")},
+			want:   finished, cursor: "event_0009 seq=9",
+		},
 		"an older server that names turns nowhere but at their ends": {
 			status: "idle", events: []everruns.Event{goal, start, output(7, "", `{"price":42}`), completed(8, turn)},
 			want: finished, cursor: "event_0008 seq=8",
@@ -198,6 +203,11 @@ func TestTheOutcomeOfATurnOfEverrunsIsTheEventOfItsEnd(t *testing.T) {
 			status: "active", events: []everruns.Event{goal, start, requested(5, turn, question), happened(6, "tool.progress", turn, `{}`)},
 			unsettled: true, cursor: "event_0004 seq=4 turn=turn_1 input=message_1",
 		},
+		"several tools that ask before the session waits": {
+			status:    "active",
+			events:    []everruns.Event{goal, start, requested(5, turn, question), requested(6, turn, call("call_2", `{}`))},
+			unsettled: true, cursor: "event_0004 seq=4 turn=turn_1 input=message_1",
+		},
 		"several tools that ask are one question": {
 			status: "waitingfortoolresults",
 			events: []everruns.Event{
@@ -300,16 +310,23 @@ func TestTheOutcomeDoesNotDependOnWhenItIsRead(t *testing.T) {
 		happened(9, everruns.EventToolCompleted, "turn_1", `{"tool_call_id":"c","tool_name":"browse","success":true,"status":"success"}`),
 		output(10, "turn_1", "42"), completed(11, "turn_1"), idled(12),
 	}
-	for _, ignore := range []bool{false, true} {
+	unnumbered := slices.Clone(events)
+	for i := range unnumbered {
+		unnumbered[i].Sequence = 0
+	}
+	for _, server := range []struct {
+		events []everruns.Event
+		ignore bool // since_id
+	}{{events, false}, {events, true}, {unnumbered, false}, {unnumbered, true}} {
 		for first := range len(events) + 1 {
 			for second := first; second <= len(events); second++ {
-				stage := &everrunsStage{status: "active", ignore: ignore}
+				stage := &everrunsStage{status: "active", ignore: server.ignore}
 				p := stage.provider(t)
 				var cursor Watermark
 				var outcomes []*Outcome
 				var entries []string
 				for _, until := range []int{first, second, len(events)} {
-					stage.events = events[:until]
+					stage.events = server.events[:until]
 					got, err := p.Read(t.Context(), everrunsSID, cursor)
 					require.NoError(t, err)
 					cursor = got.Cursor
