@@ -187,17 +187,28 @@ func TestASessionOfEverrunsThatIsCancelled(t *testing.T) {
 	require.Contains(t, got.Outcome.Text, "the turn was cancelled")
 }
 
-func TestTheStreamOfEverrunsWakesAndIsCycled(t *testing.T) {
-	p, _ := localEverruns(t, sessionserver.EverrunsOptions{StreamCycle: 300 * time.Millisecond})
-	ctx := t.Context()
+func TestTheStreamOfEverrunsWakesForTheTypesAskedFor(t *testing.T) {
+	p, _ := localEverruns(t, sessionserver.EverrunsOptions{})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	s, err := p.Create(ctx, CreateRequest{})
 	require.NoError(t, err)
 	wakes := make(chan struct{}, 20)
 	watched := make(chan error, 1)
 	go func() { watched <- p.Watch(ctx, s.ID, func() { wakes <- struct{}{} }, EntryQuestion) }()
 	<-wakes // open
-	require.NoError(t, p.Send(ctx, s.ID, Message{Text: "think a; ask b; finish c", Key: "errand-t-1"}))
+	require.NoError(t, p.Send(ctx, s.ID, Message{Text: "think a; think b; ask c; finish d", Key: "errand-t-1"}))
 	<-wakes // the question
-	require.NoError(t, <-watched, "the vendor ends its streams in order")
 	require.Empty(t, wakes, "none of the thoughts")
+	cancel()
+	require.ErrorIs(t, <-watched, context.Canceled)
+}
+
+func TestTheStreamOfEverrunsIsEndedInOrder(t *testing.T) {
+	p, _ := localEverruns(t, sessionserver.EverrunsOptions{StreamCycle: 10 * time.Millisecond})
+	s, err := p.Create(t.Context(), CreateRequest{})
+	require.NoError(t, err)
+	for range 2 {
+		require.NoError(t, p.Watch(t.Context(), s.ID, func() {}))
+	}
 }

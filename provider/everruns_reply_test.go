@@ -185,6 +185,8 @@ func TestAMessageOfEverrunsArrivesOnceHoweverItsTriesEnd(t *testing.T) {
 					return
 				}
 				_, _ = io.Copy(io.Discard, r.Body)
+				stage.mu.Lock()
+				defer stage.mu.Unlock()
 				way := ways % fails
 				ways /= fails
 				if way == lostCall {
@@ -222,7 +224,9 @@ func TestAMessageOfEverrunsArrivesOnceHoweverItsTriesEnd(t *testing.T) {
 				require.Equal(t, Missing, arrival)
 				err = p.Send(t.Context(), everrunsSID, m)
 			}
+			stage.mu.Lock()
 			require.Equal(t, 1, stored, "plan %d, reply to %q", plan, replyTo)
+			stage.mu.Unlock()
 		}
 	}
 }

@@ -190,7 +190,7 @@ func TestTypesAreThoseOfTheOpenAPIFile(t *testing.T) {
 				}
 				delete(fields, property)
 			}
-			for _, known := range strings.Fields(currentFields[name]) {
+			for known := range strings.FieldsSeq(currentFields[name]) {
 				require.Contains(t, fields, known)
 				require.True(t, fields[known].optional, known)
 				delete(fields, known)
