@@ -76,8 +76,8 @@ func (o SessionOptions) Validate() error {
 	}
 	words := map[Option][]string{OptionTitle: {o.Title}, OptionModel: {o.Model}, OptionBranch: {o.Branch}, OptionTag: o.Tags}
 	for _, c := range o.Capabilities {
-		if c.Config != nil && (!json.Valid(c.Config) || len(c.Config) > maxConfig) {
-			return fmt.Errorf("the configuration of capability %q must be JSON of at most %d bytes", c.Ref, maxConfig)
+		if len(c.Config) > maxConfig { // what is no JSON does not come this far: it makes no payload
+			return fmt.Errorf("the configuration of capability %q has %d bytes, at most %d are allowed", c.Ref, len(c.Config), maxConfig)
 		}
 		words[OptionCapability] = append(words[OptionCapability], c.Ref)
 	}

@@ -55,8 +55,8 @@ func TestWithoutAStreamAQuietSessionIsReadLessAndLessOften(t *testing.T) {
 		t.Helper()
 		require.InDelta(t, want, w.Interval(news), float64(want/10)+1)
 	}
-	for _, want := range []time.Duration{1000, 1500, 2250, 3375, 5000, 5000} {
-		near(want*time.Millisecond, false)
+	for _, want := range []float64{1, 1.5, 2.25, 3.375, 5, 5} {
+		near(time.Duration(want*float64(time.Second)), false)
 	}
 	near(time.Second, true)
 	near(1500*time.Millisecond, false)
