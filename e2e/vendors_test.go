@@ -254,6 +254,20 @@ func TestEveryVendorDoesTheSameErrands(t *testing.T) {
 				require.Equal(t, 1, status, "it fails again: %s", out)
 				require.Len(t, slices.DeleteFunc(tr.sent(), func(s string) bool { return s != "fail no such thing" }), 2)
 			}},
+			{"a batch with a question, and one that is cancelled", func(t *testing.T, tr *trade) {
+				tr.write("ask.csv", "k\na\n")
+				tr.must("batch", "run", "ask.csv", "--key", "k", "--prompt", "ask Which?; finish {{.k}}", "--id", "b2", "--detach")
+				open := tr.inbox(1)[0]
+				require.Equal(t, "b2.a", open.TaskID)
+				require.Equal(t, 1, tr.until("b2", func(b batch) bool { return b.Waiting == 1 }).Waiting)
+				tr.must("answer", "b2.a", "this")
+				tr.until("b2", func(b batch) bool { return b.Status == "completed" })
+				tr.write("long.csv", "k\na\nb\nc\n")
+				tr.must("batch", "run", "long.csv", "--key", "k", "--prompt", "wait 1h; finish {{.k}}", "--concurrency", "2", "--id", "b3", "--detach")
+				tr.until("b3", func(b batch) bool { return b.Running == 2 })
+				tr.must("batch", "cancel", "b3")
+				require.Equal(t, 3, tr.until("b3", func(b batch) bool { return b.Status == "cancelled" }).Cancelled)
+			}},
 			{"a monitor", func(t *testing.T, tr *trade) {
 				p, e := newPage(t), newEars(t)
 				p.serve(200, product("20.00", "InStock"))
@@ -280,6 +294,14 @@ func TestEveryVendorDoesTheSameErrands(t *testing.T) {
 					require.Contains(t, p.errs.String(), tr.Title, flag)
 				}
 				require.Len(t, tr.facts().Of(truth.Created), before)
+			}},
+			{"an agent that is not there, in the vendor's words", func(t *testing.T, tr *trade) {
+				out, status := tr.run("run", "finish 1", "--agent", "nobody", "-o", "json")
+				require.Equal(t, 1, status)
+				got := parse[task](t, out)
+				require.Contains(t, []string{"InvalidRequest", "NotFound"}, got.Error.Type)
+				require.Nil(t, got.Session)
+				require.Regexp(t, "(?i)agent|model", got.Error.Message)
 			}},
 			{"the reaper", func(t *testing.T, tr *trade) {
 				p := tr.start("sessions", "reap", "--grace", "1ms")
@@ -330,6 +352,24 @@ probability = 0.2
 			require.Equal(t, 2, got.SessionsCreated)
 			require.Equal(t, 2, created)
 		}
+	})
+}
+
+func TestAtEveryVendorATaskStartsAgainWhenItsSessionDies(t *testing.T) {
+	long(t)
+	const dies = `
+[[rules]]
+on = ["messages", "timeline"]
+fault = "vanish"
+skip = 1
+times = 1
+`
+	trades(t, dies, func(t *testing.T, tr *trade) {
+		got := parse[task](t, tr.must("run", `wait 2s; finish 7`, "--restarts", "1", "-o", "json"))
+		require.Equal(t, "completed", got.Status)
+		require.JSONEq(t, `7`, string(got.Result))
+		require.Equal(t, 2, got.SessionsCreated)
+		require.Equal(t, []string{`wait 2s; finish 7`, `wait 2s; finish 7`}, tr.sent())
 	})
 }
 

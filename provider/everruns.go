@@ -34,7 +34,7 @@ var everrunsVendor = Vendor{
 	Name: "everruns", Title: "Everruns",
 	KeyVariable: "EVERRUNS_API_KEY", URLVariable: "EVERRUNS_API_URL", OrgVariable: "EVERRUNS_ORG_ID",
 	Capabilities: Capabilities{
-		Stream: true, Cancel: true, Delete: true, ClientRef: true,
+		Stream: true, Cancel: true, Delete: true, ClientRef: true, NeedsAgent: true,
 		Options:      []Option{OptionTitle, OptionModel, OptionTag, OptionCapability},
 		PollInterval: 1500 * time.Millisecond, SettleTime: everrunsSettleTime,
 	},

@@ -54,6 +54,7 @@ func capabilityTable() string {
 	row("sessions are deleted", yes(func(c Capabilities) bool { return c.Delete }))
 	row("snapshots: `--snapshot`, `--restore-…`", yes(func(c Capabilities) bool { return c.Snapshot }))
 	row("a create without a reply is found again", yes(func(c Capabilities) bool { return c.ClientRef }))
+	row("`agent` must be named", yes(func(c Capabilities) bool { return c.NeedsAgent }))
 	row("`--url` goes", func(v Vendor) string {
 		if v.Capabilities.StartURL {
 			return "as start_url"

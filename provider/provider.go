@@ -61,13 +61,14 @@ type Provider interface {
 
 // Capabilities are the vendor's own, not the account's.
 type Capabilities struct {
-	Stream    bool // Watch works
-	Pause     bool // Pause and Resume work
-	Cancel    bool // Cancel works
-	Delete    bool // Delete works; if not, the session remains at the vendor
-	Snapshot  bool // Delete can keep a snapshot, Create can restore one
-	ClientRef bool // Create carries CreateRequest.ClientRef to where Sessions shows it
-	StartURL  bool // Send takes Message.StartURL apart; if not, it goes with the text
+	Stream     bool // Watch works
+	Pause      bool // Pause and Resume work
+	Cancel     bool // Cancel works
+	Delete     bool // Delete works; if not, the session remains at the vendor
+	Snapshot   bool // Delete can keep a snapshot, Create can restore one
+	ClientRef  bool // Create carries CreateRequest.ClientRef to where Sessions shows it
+	NeedsAgent bool // Create takes no request that names none
+	StartURL   bool // Send takes Message.StartURL apart; if not, it goes with the text
 
 	Options []Option // those that Create takes
 

@@ -84,7 +84,7 @@ func (n *narrator) entry(e transcript.Entry) []line {
 	}
 	switch e.Type {
 	case provider.EntryUser:
-		if !n.prompted && e.Text == n.prompt {
+		if !n.prompted && strings.HasPrefix(e.Text, n.prompt) { // behind it stands the page to start at, at some vendors
 			n.prompted = true
 			return lines
 		}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -63,6 +64,9 @@ func refuseWishes(c config.Connection, in workflows.AgentTaskInput) error {
 	vendor, err := provider.VendorNamed(c.Provider)
 	if err == nil {
 		err = vendor.Refuse(in.Wishes())
+	}
+	if err == nil && vendor.Capabilities.NeedsAgent && cmp.Or(in.Agent, c.Agent) == "" {
+		err = fmt.Errorf("%s has no agent of its own choice: name one with --agent, or as agent of the connection", vendor.Title)
 	}
 	if err != nil {
 		return fmt.Errorf("connection %s: %w", c.Name, err)
