@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 
 	"github.com/errand-dev/errand/internal/config"
 	"github.com/errand-dev/errand/provider"
@@ -21,7 +21,8 @@ type optionFlags struct {
 }
 
 // register adds the flags, each with the vendors that take it.
-func (f *optionFlags) register(set *pflag.FlagSet) {
+func (f *optionFlags) register(c *cobra.Command) {
+	set := c.Flags()
 	set.StringVar(&f.title, string(provider.OptionTitle), "", "`TEXT` by which the vendor shows the session"+takenBy(provider.OptionTitle))
 	set.StringVar(&f.model, string(provider.OptionModel), "", "`NAME` of the model that the agent runs on"+takenBy(provider.OptionModel))
 	set.StringArrayVar(&f.tags, string(provider.OptionTag), nil, "`TAG` of the session at the vendor, repeatable"+takenBy(provider.OptionTag))

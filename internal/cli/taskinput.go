@@ -73,7 +73,7 @@ func (f *taskFlags) register(c *cobra.Command) {
 	set.StringVar(&f.onAmbiguousSend, "on-ambiguous-send", string(workflows.AmbiguousSendAsk), "`POLICY` for a message that may have reached the agent: ask, fail or resend")
 	set.StringVar(&f.resultSchema, "result-schema", "", "JSON Schema `FILE` that the result must fit")
 	set.StringArrayVar(&f.labels, "label", nil, "`KEY=VALUE` to find the task by (repeatable)")
-	f.options.register(set)
+	f.options.register(c)
 }
 
 // input checks all that the flags say and makes the input of a task of it. It
