@@ -69,7 +69,7 @@ func (f *fakeTasks) AgentTask(_ context.Context, id string) (starter.AgentTask, 
 	}
 	return starter.AgentTask{
 		ID: id, Prompt: "Buy a shirt", Status: workflows.StatusWaiting, Question: f.question,
-		Session: &workflows.Session{ID: "s-1", ViewURL: "javascript:alert(1)"},
+		Session: &workflows.Session{ID: "s-1", ViewURL: "javascript:alert(1)", Remains: true},
 	}, f.fail
 }
 
@@ -261,6 +261,11 @@ func TestWhatAgentsWriteIsTextAndNothingElse(t *testing.T) {
 		require.NotContains(t, body, "<img")
 		require.NotContains(t, body, "javascript:")
 	}
+}
+
+func TestAPageSaysThatTheSessionOfATaskRemains(t *testing.T) {
+	_, body := member(t).get("/tasks/tee")
+	require.Contains(t, body, "its session remains at the vendor, which deletes none")
 }
 
 func TestAnAnswerIsTakenOnceAndTheNameRemembered(t *testing.T) {
