@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -51,7 +52,10 @@ func TestKeysAreNowhereButWhereTheyWereGiven(t *testing.T) {
 	h.write("errand.toml", "default = \"env\"\n"+
 		connection("env", url, "env:SHOP_KEY")+connection("file", url, "file:shop.key")+
 		connection("wrong", url, "env:WRONG_KEY")+connection("revoked", url, "env:REVOKED_KEY")+
-		connection("unset", url, "env:NOT_SET")+connection("echoing", echoing(t), "env:ECHOED_KEY"))
+		connection("unset", url, "env:NOT_SET")+connection("echoing", echoing(t), "env:ECHOED_KEY")+
+		connectionAt("everruns", "everruns-env", url+"/everruns", "env:SHOP_KEY")+connectionAt("agen", "agen-env", url+"/agen", "env:SHOP_KEY")+
+		connectionAt("everruns", "everruns-wrong", url+"/everruns", "env:WRONG_KEY")+connectionAt("agen", "agen-wrong", url+"/agen", "env:WRONG_KEY")+
+		connectionAt("everruns", "everruns-echoing", echoing(t), "env:ECHOED_KEY")+connectionAt("agen", "agen-echoing", echoing(t), "env:ECHOED_KEY"))
 	dev := h.start("dev", "--port", "0", "--ui-port", "0", "--log-level", "debug")
 	dev.says("Web UI")
 	address := regexp.MustCompile(`127\.0\.0\.1:\d+`).FindString(dev.errs.String() + dev.out.String())
@@ -66,6 +70,8 @@ func TestKeysAreNowhereButWhereTheyWereGiven(t *testing.T) {
 	for id, p := range map[string]*process{
 		"completed-env":  run("completed-env", "env", say+"finish 1"),
 		"completed-file": run("completed-file", "file", "--snapshot", "filesystem", say+"finish 1"),
+		"everruns":       run("everruns", "everruns-env", "--answer", "M", say+"ask Size?; finish 1"),
+		"agen":           run("agen", "agen-env", "--answer", "M", say+"ask Size?; finish 1"),
 		"local":          run("local", "local", "--agent", "script", say+"finish 1"),
 	} {
 		require.Equal(t, 0, p.wait(), id)
@@ -75,6 +81,11 @@ func TestKeysAreNowhereButWhereTheyWereGiven(t *testing.T) {
 		"wrong-key":   run("wrong-key", "wrong", say+"finish 1"),
 		"revoked-key": run("revoked-key", "revoked", say+"finish 1"),
 		"echoed-key":  run("echoed-key", "echoing", "--timeout", "5s", say+"finish 1"),
+
+		"everruns-wrong-key":  run("everruns-wrong-key", "everruns-wrong", say+"finish 1"),
+		"everruns-echoed-key": run("everruns-echoed-key", "everruns-echoing", "--timeout", "5s", say+"finish 1"),
+		"agen-wrong-key":      run("agen-wrong-key", "agen-wrong", say+"finish 1"),
+		"agen-echoed-key":     run("agen-echoed-key", "agen-echoing", "--timeout", "5s", say+"finish 1"),
 	} {
 		require.Equal(t, 1, p.wait(), id)
 	}
@@ -112,8 +123,10 @@ func (h *home) write(name, text string) {
 	require.NoError(h.t, os.WriteFile(filepath.Join(h.dir, name), []byte(text), 0o600))
 }
 
-func connection(name, url, key string) string {
-	return fmt.Sprintf("[connections.%s]\nprovider = \"agi\"\nbase_url = %q\napi_key = %q\nagent = \"script\"\n", name, url, key)
+func connection(name, url, key string) string { return connectionAt("agi", name, url, key) }
+
+func connectionAt(vendor, name, url, key string) string {
+	return fmt.Sprintf("[connections.%s]\nprovider = %q\nbase_url = %q\napi_key = %q\nagent = \"script\"\n", name, vendor, url, key)
 }
 
 // echoing starts a vendor that repeats the key in its errors, first in one that
@@ -127,7 +140,7 @@ func echoing(t *testing.T) (url string) {
 		} else {
 			w.WriteHeader(http.StatusUnauthorized)
 		}
-		_, _ = fmt.Fprintf(w, `{"detail":"I do not like %s"}`, r.Header.Get("Authorization"))
+		_, _ = fmt.Fprintf(w, `{"detail":"I do not like %s"}`, cmp.Or(r.Header.Get("Authorization"), r.Header.Get("X-Api-Key")))
 	}))
 	t.Cleanup(server.Close)
 	return server.URL
