@@ -125,9 +125,12 @@ func (t *tasks) awaitClose(ctx context.Context, id string) (activities.ItemResul
 		case runID := <-told:
 			look.Stop()
 			result, err := t.result(ctx, id, runID)
-			if err != nil || result.Error == nil || result.Error.Type != errTypeTerminated {
+			switch {
+			case errors.Is(err, errGoesOn): // in another run
+			case err == nil && result.Error != nil && result.Error.Type == errTypeTerminated: // reset meanwhile, perhaps
+			default:
 				return result, err
-			} // a run that was reset meanwhile is not the last one
+			}
 		case <-look.C:
 			wait = min(max(wait*3/2, lookAtFirst), lookAtMost)
 			d, err := t.describe(ctx, id)
@@ -135,7 +138,10 @@ func (t *tasks) awaitClose(ctx context.Context, id string) (activities.ItemResul
 				return activities.ItemResult{}, err
 			}
 			if info := d.GetWorkflowExecutionInfo(); info.GetCloseTime() != nil {
-				return t.result(ctx, id, info.GetExecution().GetRunId())
+				result, err := t.result(ctx, id, info.GetExecution().GetRunId())
+				if !errors.Is(err, errGoesOn) {
+					return result, err
+				}
 			}
 		case <-ctx.Done():
 			look.Stop()
@@ -144,14 +150,20 @@ func (t *tasks) awaitClose(ctx context.Context, id string) (activities.ItemResul
 	}
 }
 
-// result waits for the end of a run that has closed or is about to.
+var errGoesOn = errors.New("the workflow goes on")
+
+// result waits for the end of a run that has closed or is about to. It returns
+// errGoesOn if that takes longer than a moment.
 func (t *tasks) result(ctx context.Context, id, runID string) (result activities.ItemResult, err error) {
 	err = persist(ctx, func() error {
 		waitCtx, cancel := context.WithTimeout(ctx, waitForClose)
 		defer cancel()
 		var account workflows.AgentTaskResult
 		err := t.client.GetWorkflow(waitCtx, id, runID).Get(waitCtx, &account)
-		if open := isOpen(err); open != nil {
+		switch open := isOpen(err); {
+		case isLate(open) && ctx.Err() == nil:
+			return errGoesOn
+		case open != nil:
 			return open
 		}
 		result = resultOf(account, err)

@@ -172,6 +172,24 @@ func TestARunThatWasTerminatedAsItClosedMayNotBeTheLast(t *testing.T) {
 	})
 }
 
+func TestATaskThatGoesOnInAnotherRunIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		says := &temporalSays{results: map[string]error{"first": context.DeadlineExceeded}}
+		tasks := &tasks{client: says, closed: &closings{}}
+		require.NoError(t, tasks.Start(t.Context(), itemTask()))
+		tasks.closed.tell("agent-task-t", "first")
+		begun := time.Now()
+		time.AfterFunc(time.Hour+time.Millisecond, func() { tasks.closed.tell("agent-task-t", "second") })
+
+		result, err := tasks.Await(t.Context(), itemTask())
+
+		require.NoError(t, err)
+		require.Equal(t, activities.ItemCompleted, result.State)
+		require.Equal(t, []string{"first", "second"}, says.gotten)
+		require.Less(t, time.Since(begun), time.Hour+time.Second)
+	})
+}
+
 func TestAWaitThatIsGivenUpLeavesNothingBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tasks := &tasks{client: &temporalSays{}, closed: &closings{}}
