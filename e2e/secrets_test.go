@@ -80,12 +80,12 @@ func TestKeysAreNowhereButWhereTheyWereGiven(t *testing.T) {
 		"failed":      run("failed", "env", say+"fail oh"),
 		"wrong-key":   run("wrong-key", "wrong", say+"finish 1"),
 		"revoked-key": run("revoked-key", "revoked", say+"finish 1"),
-		"echoed-key":  run("echoed-key", "echoing", "--timeout", "5s", say+"finish 1"),
+		"echoed-key":  run("echoed-key", "echoing", "--timeout", "30s", say+"finish 1"),
 
 		"everruns-wrong-key":  run("everruns-wrong-key", "everruns-wrong", say+"finish 1"),
-		"everruns-echoed-key": run("everruns-echoed-key", "everruns-echoing", "--timeout", "5s", say+"finish 1"),
+		"everruns-echoed-key": run("everruns-echoed-key", "everruns-echoing", "--timeout", "30s", say+"finish 1"),
 		"agen-wrong-key":      run("agen-wrong-key", "agen-wrong", say+"finish 1"),
-		"agen-echoed-key":     run("agen-echoed-key", "agen-echoing", "--timeout", "5s", say+"finish 1"),
+		"agen-echoed-key":     run("agen-echoed-key", "agen-echoing", "--timeout", "30s", say+"finish 1"),
 	} {
 		require.Equal(t, 1, p.wait(), id)
 	}
