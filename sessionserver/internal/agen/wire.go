@@ -93,26 +93,14 @@ func (f *Face) refuse(w http.ResponseWriter, _ *http.Request, code int, text str
 
 // fail answers with what an error of the engine or of a request means here.
 func (f *Face) fail(w http.ResponseWriter, r *http.Request, err error) {
-	var (
-		wrong    invalid
-		tooLarge *http.MaxBytesError
-	)
+	var wrong invalid
 	switch {
 	case errors.As(err, &wrong):
 		f.refuse(w, r, http.StatusBadRequest, wrong.Error())
-	case errors.As(err, &tooLarge):
-		f.refuse(w, r, http.StatusRequestEntityTooLarge, "Request body is too large")
-	case errors.Is(err, sessions.ErrNotFound):
-		f.refuse(w, r, http.StatusNotFound, "Session not found")
 	case errors.Is(err, errClosed):
 		f.refuse(w, r, http.StatusConflict, "The session is closed")
-	case errors.Is(err, sessions.ErrClosed):
-		f.refuse(w, r, http.StatusServiceUnavailable, "The server is closing")
-	case r.Context().Err() != nil: // the caller has gone
-		f.refuse(w, r, http.StatusServiceUnavailable, "The request was given up")
 	default:
-		f.Logger.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
-		f.refuse(w, r, http.StatusInternalServerError, "Internal server error")
+		f.Fail(w, r, err)
 	}
 }
 

@@ -30,29 +30,17 @@ func (f *Face) refuseFields(w http.ResponseWriter, wrong invalid) {
 
 // fail answers with what an error of the engine or of a request means here.
 func (f *Face) fail(w http.ResponseWriter, r *http.Request, err error) {
-	var (
-		invalid  invalid
-		tooLarge *http.MaxBytesError
-	)
+	var invalid invalid
 	switch {
 	case errors.As(err, &invalid):
 		f.refuseFields(w, invalid)
-	case errors.As(err, &tooLarge):
-		f.refuse(w, http.StatusRequestEntityTooLarge, "Request body too large")
-	case errors.Is(err, sessions.ErrNotFound):
-		f.refuse(w, http.StatusNotFound, "Session not found")
 	case errors.Is(err, sessions.ErrBusy):
 		f.refuse(w, http.StatusConflict, "The agent is still working on the task before")
 	case errors.Is(err, sessions.ErrPaused):
 		f.refuse(w, http.StatusConflict, "The session is paused; resume it first")
 	case errors.Is(err, agent.ErrNoScreen):
 		f.refuse(w, http.StatusBadRequest, "The agent of this session has no browser; send a message with a start_url instead")
-	case errors.Is(err, sessions.ErrClosed):
-		f.refuse(w, http.StatusServiceUnavailable, "The server is closing")
-	case r.Context().Err() != nil: // the caller has gone
-		f.refuse(w, http.StatusServiceUnavailable, "The request was given up")
 	default:
-		f.Logger.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
-		f.refuse(w, http.StatusInternalServerError, "Internal server error")
+		f.Fail(w, r, err)
 	}
 }

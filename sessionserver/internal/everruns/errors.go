@@ -74,28 +74,18 @@ func hasErrorBody(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "
 
 // fail answers with what an error of the engine or of a request means here.
 func (f *Face) fail(w http.ResponseWriter, r *http.Request, err error) {
-	var (
-		e        wrong
-		tooLarge *http.MaxBytesError
-	)
+	var e wrong
 	switch {
 	case errors.As(err, &e):
 		f.tell(w, r, e)
-	case errors.As(err, &tooLarge):
-		f.refuse(w, r, http.StatusRequestEntityTooLarge, "Request body too large")
 	case errors.Is(err, sessions.ErrNotFound):
 		f.tell(w, r, wrong{http.StatusNotFound, "Session not found", "not_found"})
 	case errors.Is(err, sessions.ErrBusy):
 		f.tell(w, r, wrong{http.StatusConflict, "The session has an active turn", "turn_active"})
 	case errors.Is(err, sessions.ErrNotWaiting):
 		f.tell(w, r, wrong{http.StatusConflict, "The session does not wait for this", "not_waiting"})
-	case errors.Is(err, sessions.ErrClosed):
-		f.refuse(w, r, http.StatusServiceUnavailable, "The server is closing")
-	case r.Context().Err() != nil: // the caller has gone
-		f.refuse(w, r, http.StatusServiceUnavailable, "The request was given up")
 	default:
-		f.Logger.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
-		f.refuse(w, r, http.StatusInternalServerError, "Internal server error")
+		f.Fail(w, r, err)
 	}
 }
 

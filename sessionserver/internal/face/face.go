@@ -55,10 +55,10 @@ type Vendor struct {
 	MaxBody int64
 	// Key takes the API key out of a request; empty if it has none.
 	Key func(*http.Request) string
-	// Refuse answers with an error of this text: 401, 403, 404, 405 or 429, or
-	// what a fault has asked for.
+	// Refuse answers with an error of this text.
 	Refuse func(w http.ResponseWriter, r *http.Request, code int, text string)
-	// Fail answers with what an error of the engine means here.
+	// Fail answers with what an error of the engine means here, and leaves to
+	// Base.Fail what it means everywhere.
 	Fail func(w http.ResponseWriter, r *http.Request, err error)
 }
 
@@ -146,6 +146,25 @@ func (b *Base) Operation(r *http.Request) (operation, sessionID string) {
 
 // Spoiled implements [API].
 func (b *Base) Spoiled(w http.ResponseWriter, r *http.Request, code int, text string) {
+	b.vendor.Refuse(w, r, code, text)
+}
+
+// Fail answers with what an error means at every vendor alike.
+func (b *Base) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	var tooLarge *http.MaxBytesError
+	code, text := http.StatusInternalServerError, "Internal server error"
+	switch {
+	case errors.As(err, &tooLarge):
+		code, text = http.StatusRequestEntityTooLarge, "Request body too large"
+	case errors.Is(err, sessions.ErrNotFound):
+		code, text = http.StatusNotFound, "Session not found"
+	case errors.Is(err, sessions.ErrClosed):
+		code, text = http.StatusServiceUnavailable, "The server is closing"
+	case r.Context().Err() != nil: // the caller has gone
+		code, text = http.StatusServiceUnavailable, "The request was given up"
+	default:
+		b.Logger.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+	}
 	b.vendor.Refuse(w, r, code, text)
 }
 
