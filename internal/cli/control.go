@@ -110,15 +110,14 @@ func (a *app) noteWhatGoesOn(ctx context.Context, l *link, id string) {
 	if err != nil {
 		return
 	}
-	session := "its session"
-	if task.Session != nil {
-		session = "session " + task.Session.ID
-	}
-	switch can := vendor.Capabilities; {
-	case !task.Status.Closed() && !can.Pause:
+	switch can, s := vendor.Capabilities, task.Session; {
+	case !task.Status.Closed() && task.Question == nil && !can.Pause:
 		a.note("%s: %s cannot pause an agent: it goes on to the end of its turn, and the task stops there", id, vendor.Title)
-	case task.Status.Closed() && !can.Delete:
-		a.note("%s: %s cannot stop an agent or delete a session: %s remains there", id, vendor.Title, session)
+	case s == nil || !s.Remains:
+	case !can.Cancel:
+		a.note("%s: %s cannot stop an agent or delete a session: session %s remains there", id, vendor.Title, s.ID)
+	default:
+		a.note("%s: session %s %s", id, s.ID, remains(task))
 	}
 }
 

@@ -173,7 +173,7 @@ func showText(w io.Writer, t starter.AgentTask) error {
 			state = " (deleted)"
 		}
 		if s.Remains {
-			state = fmt.Sprintf(" (remains at %s, which has no call that deletes one)", vendorTitle(t.Provider))
+			state = " (" + remains(t) + ")"
 		}
 		add("session", s.ID+state)
 		if !s.Deleted {

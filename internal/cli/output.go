@@ -143,7 +143,7 @@ func ending(t starter.AgentTask) string {
 		words = append(words, "no snapshot: "+printable(t.SnapshotError, "  "))
 	}
 	if s := t.Session; s != nil && s.Remains {
-		words = append(words, fmt.Sprintf("session %s remains at %s, which has no call that deletes one", s.ID, vendorTitle(t.Provider)))
+		words = append(words, "session "+s.ID+" "+remains(t))
 	}
 	text := fmt.Sprintf("task %s %s", t.ID, strings.Join(words, " · "))
 	if t.Error != nil && t.Status != workflows.StatusCancelled {
@@ -152,12 +152,13 @@ func ending(t starter.AgentTask) string {
 	return text
 }
 
-// vendorTitle is what people call a vendor.
-func vendorTitle(name string) string {
-	if v, err := provider.VendorNamed(name); err == nil {
-		return v.Title
+// remains says that the task's session was not deleted because it cannot be.
+func remains(t starter.AgentTask) string {
+	title := "its vendor"
+	if v, err := provider.VendorNamed(t.Provider); err == nil {
+		title = v.Title
 	}
-	return "the vendor"
+	return "remains at " + title + ", which has no call that deletes one"
 }
 
 // statusOf is the exit status that says how a task has ended.
